@@ -1,0 +1,168 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Run the checks and tests (`make test`) and say at the end what ran.
+
+Usage: run_tests.py [check] [python] [typescript] [browser]     (default: all of them)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / ".stamps" / "results"
+REQUIRED = bool(os.environ.get("DOTSCIENCE_REQUIRE_REAL"))
+
+
+@dataclass
+class Outcome:
+    """What one part of the tests did."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+
+CHECKS = {
+    "ruff": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+    "import-linter": ["lint-imports"],
+    "generated files": [sys.executable, "scripts/check_generated.py"],
+    "authentication of every route": [sys.executable, "scripts/check_auth.py"],
+    "eslint": ["jlpm", "eslint:check"],
+    "prettier": ["jlpm", "prettier:check"],
+    "stylelint": ["jlpm", "stylelint:check"],
+    "typescript": ["jlpm", "tsc", "--noEmit"],
+}
+
+
+def run(command: list[str], cwd: Path = ROOT, env: dict[str, str] | None = None) -> int:
+    """Run a command with its output shown."""
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}).returncode
+
+
+def check() -> Outcome:
+    """Lint, format, types, arrows, generated files: quiet where all is well."""
+    outcome = Outcome("checks")
+    for name, command in CHECKS.items():
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if result.returncode:
+            outcome.failed += 1
+            print(f"-- {name} failed: {' '.join(command)}\n{result.stdout}{result.stderr}")
+        else:
+            outcome.passed += 1
+            print(f"-- {name}: ok", flush=True)
+    return outcome
+
+
+def python() -> Outcome:
+    """Run pytest, on as many processes as there are cores."""
+    outcome = Outcome("python")
+    report = OUT / "python.xml"
+    code = run(["pytest", "-q", "-n", "auto", "--dist", "loadgroup", f"--junit-xml={report}"])
+    if report.exists():
+        suites = ElementTree.parse(report).getroot().findall("testsuite")  # noqa: S314 - our own file
+        total, failed, skipped = (
+            sum(int(s.get(key, "0")) for s in suites) for key in ("tests", "failures", "skipped")
+        )
+        failed += sum(int(s.get("errors", "0")) for s in suites)
+        outcome.passed, outcome.failed, outcome.skipped = total - failed - skipped, failed, skipped
+    if code and not outcome.failed:
+        outcome.failed, outcome.note = 1, f"pytest ended with {code}"
+    return outcome
+
+
+def typescript() -> Outcome:
+    """Run Jest."""
+    outcome = Outcome("typescript")
+    report = OUT / "typescript.json"
+    code = run(["jlpm", "jest", "--silent", "--json", f"--outputFile={report}"])
+    if report.exists():
+        counts = json.loads(report.read_text("utf-8"))
+        outcome.passed = counts["numPassedTests"]
+        outcome.failed = counts["numFailedTests"] + counts["numRuntimeErrorTestSuites"]
+        outcome.skipped = counts["numPendingTests"]
+    if code and not outcome.failed:
+        outcome.failed, outcome.note = 1, f"jest ended with {code}"
+    return outcome
+
+
+def chromium() -> str | None:
+    """Return the browser to drive, or None."""
+    names = (
+        os.environ.get("CHROMIUM_PATH", ""),
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    )
+    return next((found for name in names if name and (found := shutil.which(name))), None)
+
+
+def browser() -> Outcome:
+    """Run Playwright with Galata on a real JupyterLab."""
+    outcome = Outcome("browser")
+    executable = chromium()
+    if executable is None:
+        outcome.note = "no Chromium on this machine"
+        outcome.failed, outcome.skipped = (1, 0) if REQUIRED else (0, 1)
+        return outcome
+    report = OUT / "browser.json"
+    code = run(
+        ["jlpm", "playwright", "test"],
+        cwd=ROOT / "ui-tests",
+        env={"CHROMIUM_PATH": executable, "PLAYWRIGHT_JSON_OUTPUT_NAME": str(report)},
+    )
+    if report.exists():
+        stats = json.loads(report.read_text("utf-8"))["stats"]
+        outcome.passed, outcome.failed = stats["expected"] + stats["flaky"], stats["unexpected"]
+        outcome.skipped = stats["skipped"]
+    if code and not outcome.failed:
+        outcome.failed, outcome.note = 1, f"playwright ended with {code}"
+    return outcome
+
+
+PARTS = {"check": check, "python": python, "typescript": typescript, "browser": browser}
+
+
+def main() -> int:
+    """Run the parts that were asked for."""
+    names = sys.argv[1:] or list(PARTS)
+    if unknown := [name for name in names if name not in PARTS]:
+        print(f"unknown: {', '.join(unknown)}; one of {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    outcomes = []
+    for name in names:
+        print(f"\n=== {name} ===", flush=True)
+        begun = time.monotonic()
+        outcome = PARTS[name]()
+        outcome.seconds = time.monotonic() - begun
+        outcomes.append(outcome)
+    print()
+    for o in outcomes:
+        note = f"  ({o.note})" if o.note else ""
+        print(
+            f"{o.name:<11} {o.passed:>5} passed {o.failed:>3} failed {o.skipped:>3} skipped"
+            f" {o.seconds:6.0f} s{note}"
+        )
+    passed, failed, skipped = (sum(getattr(o, k) for o in outcomes) for k in ("passed", "failed", "skipped"))
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
