@@ -1,0 +1,129 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Queries over runs and commits, made for ten thousand of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import Session, defer, joinedload, selectinload
+
+from .expressions import condition, contains, sorted_by
+from .history import chunks
+from .models import Commit, Run, RunValue
+from .rows import clean
+from .where import parse_sort, parse_where
+
+_MAX_WORDS = 20
+_KINDS = ("parameter", "metric", "label")
+
+
+def page_of_runs(
+    session: Session, text: str, search: str, sort: str, offset: int, limit: int
+) -> tuple[list[Run], int]:
+    """Return a page of the runs that match and their number, as :meth:`.Records.list_runs`."""
+    conditions = []
+    node = parse_where(clean(text))
+    if node is not None:
+        conditions.append(condition(node))
+    sorts = parse_sort(clean(sort))
+    for word in clean(search).split()[:_MAX_WORDS]:
+        conditions.append(_found(session, word[:200]))
+    offset, limit = _bounded(offset), _bounded(limit)
+    # numbers first: sorting whole rows would carry every run's details along
+    query: Select[Any] = sorted_by(select(Run.sequence).where(*conditions), sorts)
+    if conditions:
+        # a condition costs more than its matches, so it is evaluated once for both answers
+        matching = session.scalars(query).all()
+        total, page = len(matching), matching[offset : offset + limit]
+    else:
+        total = session.scalar(select(func.count()).select_from(Run)) or 0
+        page = session.scalars(query.offset(offset).limit(limit)).all()
+    options = (selectinload(Run.values), joinedload(Run.commit))
+    runs = {run.sequence: run for run in _runs_where(session, Run.sequence, page, *options)}
+    return [runs[sequence] for sequence in page], total
+
+
+def _bounded(number: int) -> int:
+    """Return what every database takes for an offset or a limit."""
+    return min(max(0, number), 2**31 - 1)
+
+
+def runs_by_id(session: Session, ids: Collection[str], *options: Any) -> dict[str, Run]:
+    """Return runs with what the options load."""
+    return {run.id: run for run in _runs_where(session, Run.id, ids, *options)}
+
+
+def _runs_where(
+    session: Session, column: Any, keys: Collection[Any], *options: Any
+) -> Iterator[Run]:
+    for chunk in chunks(keys):
+        yield from session.scalars(select(Run).where(column.in_(chunk)).options(*options))
+
+
+def whole_run() -> tuple[Any, ...]:
+    """Return the options that load all that belongs to a run (of series all but the points)."""
+    return (
+        selectinload(Run.values),
+        selectinload(Run.files),
+        selectinload(Run.series),
+        joinedload(Run.environment),
+        joinedload(Run.commit),
+    )
+
+
+def page_of_commits(session: Session, offset: int, limit: int) -> tuple[list[Commit], int]:
+    """Return a page of commits, newest first, and how many there are."""
+    total = session.scalar(select(func.count()).select_from(Commit)) or 0
+    query = select(Commit).order_by(Commit.sequence.desc()).options(*whole_commit())
+    commits = session.scalars(query.offset(_bounded(offset)).limit(_bounded(limit))).all()
+    return list(commits), total
+
+
+def whole_commit() -> tuple[Any, ...]:
+    """Return the options that load a commit's parents and the heads of its runs."""
+    return (selectinload(Commit.parents), selectinload(Commit.runs).options(defer(Run.details)))
+
+
+def value_names(session: Session) -> dict[str, list[str]]:
+    """Return all names by kind, sorted."""
+    return {kind: sorted(_names(session, kind)) for kind in _KINDS}
+
+
+def _names(session: Session, kind: str) -> Sequence[str]:
+    """Return the names of one kind, leaping through the index from each name to the next.
+
+    ``SELECT DISTINCT`` would read the values of every run.
+    """
+    first = select(func.min(RunValue.name).label("name")).where(RunValue.kind == kind)
+    names = first.cte("names", recursive=True)
+    following = (
+        select(func.min(RunValue.name))
+        .where(RunValue.kind == kind, RunValue.name > names.c.name)
+        .scalar_subquery()
+    )
+    names = names.union_all(select(following).where(names.c.name.is_not(None)))
+    return session.scalars(select(names.c.name).where(names.c.name.is_not(None))).all()
+
+
+def _found(session: Session, word: str) -> Any:
+    """Return whether a run tells of a word anywhere that people would look for it."""
+    columns = [Run.description, Run.workload_file, Run.author, Run.error]
+    terms = [and_(column.is_not(None), contains(column, word)) for column in columns]
+    # names are few and values many: which names match is found out first
+    for kind in _KINDS:
+        matching = [n for n in _names(session, kind) if word.lower() in n.lower()][:500]
+        if matching:
+            terms.append(
+                Run.sequence.in_(
+                    select(RunValue.run_sequence).where(
+                        RunValue.kind == kind, RunValue.name.in_(matching)
+                    )
+                )
+            )
+    labels = select(RunValue.run_sequence).where(
+        RunValue.kind == "label", contains(RunValue.text, word)
+    )
+    return or_(*terms, Run.sequence.in_(labels))

@@ -1,0 +1,281 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Reading and writing the records of one workspace (or, later, of a hub)."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from array import array
+from collections.abc import Callable, Collection, Iterable, Sequence
+from sys import byteorder
+
+from sqlalchemy import func, select
+
+from . import history, models, reading, verification, writing
+from .database import Database
+from .errors import (
+    AmbiguousError,
+    ConflictError,
+    DuplicateRunError,
+    NotFoundError,
+    RecordsError,
+)
+from .new import NewChange, NewCommit, NewFile, NewRun, NewSeries, NewValue
+from .rows import NAME_LENGTH, clean, fit
+from .verification import Progress
+
+__all__ = [
+    "AmbiguousError",
+    "ConflictError",
+    "DuplicateRunError",
+    "NewChange",
+    "NewCommit",
+    "NewFile",
+    "NewRun",
+    "NewSeries",
+    "NewValue",
+    "NotFoundError",
+    "Records",
+    "RecordsError",
+]
+
+
+class Records:
+    """The records of one workspace. Thread-safe; several processes may share the database.
+
+    What its methods return is detached from the database: complete as far as each method says,
+    safe to keep and to hand to other threads. Every method raises RecordsError, in words for
+    users, when the database cannot be read or written.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    def open(cls, url: str, *, clock: Callable[[], int] = time.time_ns) -> Records:
+        """Open a database, creating or migrating its schema.
+
+        Parameters
+        ----------
+        url : str
+            ``sqlite:///PATH`` or an SQLAlchemy URL of a PostgreSQL database.
+        clock : callable
+            Returns nanoseconds since the epoch; commits take their time from it.
+
+        Raises
+        ------
+        RecordsError
+            If that cannot be done, or a newer version made the database (it is left as it is).
+        """
+        return cls(Database.open(url), clock)
+
+    def close(self) -> None:
+        """Release connections."""
+        self._database.close()
+
+    def commit(
+        self, commits: Sequence[NewCommit], *, expected_head: str | None
+    ) -> list[models.Commit]:
+        """Record commits, each the parent of the next, and all their runs in one transaction.
+
+        ``FILE@COMMIT`` versions that are None on inputs are resolved against earlier commits,
+        those of this call included (:meth:`last_written`).
+
+        Returns
+        -------
+        list of Commit
+            With their parents and the columns of their runs, as :meth:`get_commit` gives them.
+
+        Raises
+        ------
+        DuplicateRunError
+            If one of the runs is recorded already.
+        ConflictError
+            If the head is not ``expected_head`` any more.
+        """
+        ids = writing.record(self._database, commits, expected_head, self._clock)
+        found: dict[str, models.Commit] = {}
+        with self._database.reading() as session:
+            for chunk in history.chunks(ids):
+                query = select(models.Commit).where(models.Commit.id.in_(chunk))
+                for commit in session.scalars(query.options(*reading.whole_commit())):
+                    found[commit.id] = commit
+        return [found[id_] for id_ in ids]
+
+    def head(self) -> models.Commit | None:
+        """Return the newest commit, or None."""
+        with self._database.reading() as session:
+            id_ = history.head_id(session)
+            if id_ is None:
+                return None
+            return session.get_one(models.Commit, id_, options=reading.whole_commit())
+
+    def known_runs(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that are recorded."""
+        with self._database.reading() as session:
+            return writing.known_runs(session, ids)
+
+    def last_written(self, path: str) -> str | None:
+        """Return the newest commit that wrote a path (text form), the first one if none did later.
+
+        A commit wrote what it lists as added or modified and what its runs declared as outputs.
+        None when there is no commit, or the path was removed and not written again.
+        """
+        with self._database.reading() as session:
+            path = clean(path)
+            newest = history.newest_writers(session, [path])
+            return newest[path] if path in newest else history.first_id(session)
+
+    def get_commit(self, prefix: str) -> models.Commit:
+        """Return a commit by id, unique prefix (4+), ``HEAD`` or ``HEAD~n``.
+
+        Its parents are loaded, and its runs but for their ``details`` and relations.
+
+        Raises
+        ------
+        RecordsError
+            NotFoundError if there is none, AmbiguousError if the prefix is that of several.
+        """
+        with self._database.reading() as session:
+            id_ = history.find_commit(session, prefix)
+            return session.get_one(models.Commit, id_, options=reading.whole_commit())
+
+    def list_commits(self, *, offset: int = 0, limit: int = 100) -> tuple[list[models.Commit], int]:
+        """Return a page of commits as by :meth:`get_commit`, newest first, and the total."""
+        with self._database.reading() as session:
+            return reading.page_of_commits(session, offset, limit)
+
+    def get_run(self, prefix: str) -> models.Run:
+        """Return a run by id or unique prefix (4+), all relations loaded.
+
+        The points of its series are read by :meth:`series` only.
+
+        Raises
+        ------
+        RecordsError
+            NotFoundError if there is none, AmbiguousError if the prefix is that of several.
+        """
+        with self._database.reading() as session:
+            id_ = history.find_run(session, prefix)
+            return reading.runs_by_id(session, [id_], *reading.whole_run())[id_]
+
+    def get_runs(self, ids: Collection[str]) -> dict[str, models.Run]:
+        """Return the recorded ones of these runs by id, loaded as by :meth:`get_run`."""
+        with self._database.reading() as session:
+            known = writing.known_runs(session, ids)
+            return reading.runs_by_id(session, known, *reading.whole_run())
+
+    def list_runs(
+        self,
+        *,
+        where: str = "",
+        search: str = "",
+        sort: str = "",
+        offset: int = 0,
+        limit: int = 100,
+    ) -> tuple[list[models.Run], int]:
+        """Return a page of runs, values and commit loaded, and how many there are.
+
+        Parameters
+        ----------
+        where : str
+            A filter such as ``metrics.accuracy > 0.9``, see :mod:`.where`.
+        search : str
+            Words that must all occur in description, workload file, author, error, labels or the
+            names of parameters and metrics, in upper or lower case.
+        sort : str
+            Fields such as ``metrics.accuracy desc, started``; without one, newest first.
+        offset, limit : int
+            Which page.
+
+        Raises
+        ------
+        WhereError
+            If ``where`` or ``sort`` cannot be understood; it tells the position.
+        """
+        with self._database.reading() as session:
+            return reading.page_of_runs(session, where, search, sort, offset, limit)
+
+    def value_names(self) -> dict[str, list[str]]:
+        """Return all names by kind (``parameter``, ``metric``, ``label``), sorted."""
+        with self._database.reading() as session:
+            return reading.value_names(session)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many commits and runs there are."""
+        with self._database.reading() as session:
+            commits = session.scalar(select(func.count()).select_from(models.Commit))
+            runs = session.scalar(select(func.count()).select_from(models.Run))
+            return commits or 0, runs or 0
+
+    def runs_by_notebook(self) -> dict[str, int]:
+        """Return how many runs each workload file has published."""
+        file = models.Run.workload_file
+        query = select(file, func.count()).where(file.is_not(None)).group_by(file)
+        with self._database.reading() as session:
+            return {path: count for path, count in session.execute(query) if path is not None}
+
+    def series(self, run_id: str, name: str) -> tuple[list[float], list[float], list[float]]:
+        """Return steps, values and times (seconds since the epoch) of one metric.
+
+        Raises
+        ------
+        RecordsError
+            If there is none, or what is stored is damaged.
+        """
+        query = select(models.Series.data, models.Series.count).where(
+            models.Series.run_id == clean(run_id),
+            models.Series.name == fit(name, NAME_LENGTH),
+        )
+        with self._database.reading() as session:
+            row = session.execute(query).one_or_none()
+        if row is None:
+            raise NotFoundError(f"The run {run_id} has no series {name!r}.")
+        try:
+            points = array("d", zlib.decompress(row[0]))
+        except (zlib.error, ValueError):
+            points = array("d")
+        if len(points) != 3 * row[1]:
+            raise RecordsError(
+                f"The points of {name!r} of the run {run_id} are damaged in the database. "
+                "Run `jupyter dotscience verify` to see what else is."
+            )
+        if byteorder == "big":
+            points.byteswap()
+        steps, values, times = (points[i * row[1] : (i + 1) * row[1]].tolist() for i in range(3))
+        return steps, values, times
+
+    def logs(self, commit_id: str) -> list[models.Log]:
+        """Return the logs of a commit by name (unpack ``data`` with zlib)."""
+        query = select(models.Log).where(models.Log.commit_id == clean(commit_id))
+        with self._database.reading() as session:
+            return list(session.scalars(query.order_by(models.Log.name)))
+
+    def writer_of(self, path: str, version: str) -> str | None:
+        """Return the id of the run that wrote a path (text form) in a commit, or None.
+
+        Corrections wrote nothing: they tell of changes that no run explains.
+        """
+        return self.writers_of([(path, version)]).get((path, version))
+
+    def writers_of(self, versions: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return :meth:`writer_of` for many (path, commit) pairs at once, where a run did."""
+        wanted = {(clean(path), clean(version)): (path, version) for path, version in versions}
+        with self._database.reading() as session:
+            found = history.writing_runs(session, wanted)
+        return {wanted[version]: run for version, run in found.items()}
+
+    def snapshots(self) -> list[str]:
+        """Return every snapshot id that a commit needs, oldest first."""
+        query = select(models.Commit.snapshot).order_by(models.Commit.sequence)
+        with self._database.reading() as session:
+            return list(dict.fromkeys(session.scalars(query)))
+
+    def verify(self, progress: Progress | None = None) -> list[tuple[str | None, str]]:
+        """Recompute the hash chain and every digest; return (commit, what is wrong) pairs.
+
+        Every column of every table is covered; nothing is changed.
+        """
+        return verification.verify(self._database, progress)
