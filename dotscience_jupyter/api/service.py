@@ -1,0 +1,519 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Everything that can be asked of one workspace, by the server's handlers and the command line."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from dotscience_jupyter import provenance
+from dotscience_jupyter.committer import Committer, CommitterError
+from dotscience_jupyter.records import (
+    AmbiguousError,
+    ConflictError,
+    DuplicateRunError,
+    NotFoundError,
+    Records,
+    RecordsError,
+    WhereError,
+    Workspace,
+    WorkspaceError,
+)
+from dotscience_jupyter.records import models as rows
+from dotscience_jupyter.records.paths import to_text
+from dotscience_jupyter.records.workspace import refusal, suggest_root
+from dotscience_jupyter.snapshots import (
+    CorruptStoreError,
+    Engine,
+    Kind,
+    PathNotFoundError,
+    Progress,
+    SnapshotError,
+    SnapshotNotFoundError,
+    open_engine,
+)
+
+from . import bodies, models
+from .errors import ApiError
+from .paths import PathMapper, folder_path
+
+__all__ = [
+    "ApiError",
+    "PathMapper",
+    "WorkspaceService",
+    "create_workspace",
+    "no_workspace",
+    "suggest",
+]
+
+_PAGE = 500
+_LOCK_SECONDS = 120.0  # a commit of a very large folder may take so long before gc gives up
+
+OnChange = Callable[[str], None]
+
+
+def no_workspace() -> ApiError:
+    """Return the error of a path that lies in no workspace."""
+    return ApiError(
+        404,
+        "no_workspace",
+        "This folder is not tracked. Start tracking it, publish a run in it, or use "
+        "'jupyter dotscience init'.",
+    )
+
+
+def create_workspace(path: Path, mapper: PathMapper, *, force: bool = False) -> Workspace:
+    """Make a folder a workspace.
+
+    Raises
+    ------
+    ApiError
+        404 ``not_found`` if there is no such folder, 409 ``refused`` if it is a home folder or the
+        file system's root and ``force`` is not given, 403 ``unreadable`` if it cannot be written.
+    """
+    name = mapper.to_contents(path) or path.name
+    if not path.is_dir():
+        raise ApiError(404, "not_found", f"There is no folder {name!r}, so it cannot be tracked.")
+    if not force and not (path / ".dotscience" / "workspace.json").is_file() and refusal(path):
+        raise ApiError(
+            409,
+            "refused",
+            "A home folder or the root of the file system is not tracked unless told to (force). "
+            "Choose a project's folder instead.",
+        )
+    try:
+        return Workspace.create(path, force=force)
+    except WorkspaceError as error:
+        raise ApiError(403, "unreadable", mapper.scrub(str(error), path)) from None
+
+
+def suggest(path: Path, mapper: PathMapper) -> tuple[str | None, str]:
+    """Return the contents path of the folder that should be tracked for a path, or why none."""
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        return None, "There is no such folder."
+    for candidate in (suggest_root(folder), folder):
+        contents = mapper.to_contents(candidate)
+        if contents is not None and not refusal(candidate):
+            return contents, ""
+    return None, (
+        "A home folder or the root of the file system is not tracked unless told to. "
+        "Open or make a project's folder."
+    )
+
+
+class WorkspaceService:
+    """One open workspace. All methods block and may be called from any thread.
+
+    Every error that a user can act on is an :class:`ApiError`.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        records: Records,
+        engine: Engine,
+        committer: Committer,
+        mapper: PathMapper,
+    ) -> None:
+        self.workspace = workspace
+        self.records = records
+        self.engine = engine
+        self.committer = committer
+        self.mapper = mapper
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        author: str | None = None,
+        contents_root: Path | None = None,
+        on_change: OnChange | None = None,
+        engine: str = "embedded",
+        mapper: PathMapper | None = None,
+    ) -> WorkspaceService:
+        """Open the workspace at or above a path.
+
+        Parameters
+        ----------
+        path : Path
+            Any file or folder; need not exist.
+        author : str, optional
+            Who commits where nobody is named; by default Git's or the system's user.
+        contents_root : Path, optional
+            What a server serves; paths of answers are then relative to it.
+        on_change : callable, optional
+            Told ``committing``, ``committed``, ``status`` or ``error``, from any thread.
+        engine : str
+            Name of the snapshot engine.
+        mapper : PathMapper, optional
+            In place of ``contents_root``, when the caller has one.
+
+        Raises
+        ------
+        ApiError
+            404 ``no_workspace``, or 500 ``unreadable`` if its records or store cannot be opened.
+        """
+        mapper = mapper or PathMapper(contents_root)
+        with _translated(mapper, Path(path)):
+            workspace = Workspace.find(Path(path))
+            if workspace is None:
+                raise no_workspace()
+        with _translated(mapper, workspace.root):
+            records = Records.open(workspace.database_url)
+            try:
+                store = open_engine(workspace.root, workspace.store, engine)
+            except BaseException:
+                records.close()
+                raise
+            committer = Committer(workspace, records, store, author=author, on_change=on_change)
+        return cls(workspace, records, store, committer, mapper)
+
+    def close(self) -> None:
+        """Release the database and the store; the service is not used afterwards."""
+        self.engine.close()
+        self.records.close()
+
+    def info(self) -> models.Workspace:
+        """Return what the workspace is and how much it holds."""
+        with self.errors():
+            head = self.records.head()
+            commits, runs = self.records.counts()
+        root = self.workspace.root
+        return models.Workspace(
+            id=self.workspace.id,
+            path=self.mapper.to_contents(root) or "",
+            prefix=self.mapper.prefix(root),
+            name=to_text(root.name or str(root)),
+            engine=self.engine.name,
+            head=None if head is None else head.id,
+            commits=commits,
+            runs=runs,
+            created=self.workspace.created,
+        )
+
+    def status(self, fresh: bool = False) -> models.Status:
+        """Return the committer's state; ``fresh`` looks at the folder now."""
+        with self.errors():
+            found = self.committer.status(fresh)
+        return bodies.status(found, self._clean)
+
+    def commit(
+        self, description: str, author: str | None = None, progress: Progress | None = None
+    ) -> models.CommitResult:
+        """Commit the workspace as it is, runs found on the way included."""
+        with self.errors():
+            done = self.committer.commit(description, author, progress)
+            if not done.commits:
+                return models.CommitResult(
+                    commit=None,
+                    message="Nothing has changed since the newest commit, so none was made.",
+                )
+            newest = self.records.get_commit(done.commits[-1].id)
+        message = f"Committed {newest.id[:12]}."
+        if done.runs:
+            message += f" It holds {len(done.runs)} run{'s' if len(done.runs) > 1 else ''}."
+        if done.skipped:
+            count = len(done.skipped)
+            message += (
+                f" {count} special or unreadable file{'s were' if count > 1 else ' was'} left out."
+            )
+        return models.CommitResult(commit=bodies.commit(newest), message=message)
+
+    def commits(self, offset: int = 0, limit: int = 100) -> models.CommitList:
+        """Return a page of commits, newest first."""
+        with self.errors():
+            found, total = self.records.list_commits(offset=offset, limit=limit)
+        return models.CommitList(
+            items=[bodies.commit(row) for row in found], total=total, offset=offset
+        )
+
+    def commit_detail(self, id: str) -> models.CommitDetail:  # noqa: A002 - the API's own word
+        """Return a commit (id, unique prefix, ``HEAD``, ``HEAD~n``) with its metadata."""
+        with self.errors():
+            return bodies.commit_detail(self.records.get_commit(id))
+
+    def files(self, commit: str, path: str = "") -> models.FileList:
+        """Return the children of a folder of a commit; ``path`` in text form."""
+        folder = folder_path(path)
+        with self.errors():
+            snapshot = self.records.get_commit(commit).snapshot
+            if folder and self.engine.entry(snapshot, folder).kind is not Kind.FOLDER:
+                raise ApiError(400, "invalid_request", f"{path!r} is not a folder in that commit.")
+            found = self.engine.list(snapshot, folder)
+        return models.FileList(
+            path=to_text(folder), items=[bodies.file_entry(entry) for entry in found]
+        )
+
+    def open_file(self, commit: str, path: str) -> tuple[models.FileEntry, BinaryIO]:
+        """Open a file of a commit for reading; seekable, closed by the caller."""
+        entry, reader = self.find_file(commit, path)
+        return entry, reader()
+
+    def find_file(self, commit: str, path: str) -> tuple[models.FileEntry, Callable[[], BinaryIO]]:
+        """Return what is known of a file of a commit and what opens it."""
+        folder = folder_path(path)
+        with self.errors():
+            snapshot = self.records.get_commit(commit).snapshot
+            entry = self.engine.entry(snapshot, folder)
+        if entry.kind is Kind.SYMLINK:
+            raise ApiError(
+                400,
+                "invalid_request",
+                f"{path!r} is a symbolic link to {to_text(entry.target)!r}; ask for that file.",
+            )
+        if entry.kind is not Kind.FILE:
+            raise ApiError(400, "invalid_request", f"{path!r} is a folder, not a file.")
+
+        def opened() -> BinaryIO:
+            with self.errors():
+                return self.engine.open(snapshot, folder)
+
+        return bodies.file_entry(entry), opened
+
+    def diff(
+        self, old: str, new: str, under: str = "", offset: int = 0, limit: int = 1000
+    ) -> models.Diff:
+        """Return how the files of two commits differ, by path."""
+        folder = folder_path(under)
+        with self.errors():
+            first, second = self.records.get_commit(old), self.records.get_commit(new)
+            found = self.engine.diff(first.snapshot, second.snapshot, folder)
+        return models.Diff(
+            old=first.id,
+            new=second.id,
+            items=[bodies.file_difference(item) for item in found[offset : offset + limit]],
+            total=len(found),
+        )
+
+    def restore(
+        self,
+        commit: str,
+        to: Path,
+        paths: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> models.RestoreResult:
+        """Write a commit's files, or those below some paths (text form), to a new folder.
+
+        Raises
+        ------
+        ApiError
+            409 ``not_empty`` if the folder holds something, 409 ``exists`` if it is a file,
+            403 ``forbidden_path`` if it lies in ``.dotscience``, 404 if a path is not there.
+        """
+        wanted = [folder_path(path) for path in paths]
+        to = Path(os.path.abspath(to))
+        own = Path(os.path.realpath(self.workspace.folder))
+        real = Path(os.path.realpath(to))
+        name = self.mapper.to_contents(to) or to.name
+        if real == own or own in real.parents:
+            raise ApiError(
+                403,
+                "forbidden_path",
+                "Nothing is restored into .dotscience, which holds the history itself. "
+                "Choose another folder.",
+            )
+        if os.path.lexists(to) and not to.is_dir():
+            raise ApiError(409, "exists", f"{name!r} is a file. Choose the name of a new folder.")
+        if to.is_dir() and any(os.scandir(to)):
+            raise ApiError(
+                409,
+                "not_empty",
+                f"{name!r} is not empty. Nothing was written, so that no work is overwritten; "
+                "choose the name of a new folder.",
+            )
+        with self.errors():
+            snapshot = self.records.get_commit(commit).snapshot
+            for path in wanted:
+                self.engine.entry(snapshot, path)
+            count = self.engine.restore(snapshot, to, wanted, progress)
+        return models.RestoreResult(path=name, files=count)
+
+    def runs(
+        self, where: str = "", search: str = "", sort: str = "", offset: int = 0, limit: int = 100
+    ) -> models.RunList:
+        """Return a page of runs, newest first unless sorted."""
+        with self.errors():
+            found, total = self.records.list_runs(
+                where=where, search=search, sort=sort, offset=offset, limit=limit
+            )
+            names = self.records.value_names()
+        return models.RunList(
+            items=[bodies.run_summary(row) for row in found],
+            total=total,
+            offset=offset,
+            parameters=names.get("parameter", []),
+            metrics=names.get("metric", []),
+        )
+
+    def run(self, id: str) -> models.RunDetail:  # noqa: A002 - the API's own word
+        """Return everything known of a run (id or unique prefix)."""
+        with self.errors():
+            row = self.records.get_run(id)
+            logs = self.records.logs(row.commit_id)
+            made_by = self.records.writers_of(_versions(row))
+        return bodies.run_detail(row, logs, made_by)
+
+    def series(self, id: str, name: str, points: int = 2000) -> models.SeriesPoints:  # noqa: A002 - the API's own word
+        """Return the points of one metric, at most ``points`` of them (2 or more)."""
+        with self.errors():
+            found = self.records.series(self._run_id(id), name)
+        return bodies.series(name, found, max(2, points))
+
+    def log(self, run_id: str, name: str, tail: int = 1_000_000) -> models.LogText:
+        """Return the last ``tail`` bytes of a log that came with a run's commit, as text."""
+        with self.errors():
+            row = self.records.get_run(run_id)
+            for log in self.records.logs(row.commit_id):
+                if log.name == name:
+                    data = zlib.decompress(log.data)
+                    break
+            else:
+                raise ApiError(404, "not_found", f"The run came with no log {name!r}.")
+        shown = data[max(0, len(data) - tail) :]
+        if len(shown) < len(data):
+            # what is cut off must not leave the end of a character behind
+            start = 0
+            while start < min(4, len(shown)) and 0x80 <= shown[start] < 0xC0:
+                start += 1
+            shown = shown[start:]
+        return models.LogText(
+            name=name,
+            size=len(data),
+            text=shown.decode("utf-8", "replace"),
+            truncated=len(shown) < len(data),
+        )
+
+    def lineage(self, run_id: str) -> models.Lineage:
+        """Return all runs that a run depends on, itself first, down to the raw data."""
+        with self.errors():
+            graph = provenance.lineage(self.records, run_id)
+        return bodies.lineage(graph)
+
+    def verify(self, progress: Progress | None = None) -> models.VerifyResult:
+        """Recompute the hash chain and read every stored byte that a commit needs."""
+        with self.errors():
+            commits, _ = self.records.counts()
+            snapshots = self.records.snapshots()
+            problems = [
+                models.VerifyProblem(commit=commit, path=None, message=self._clean(message))
+                for commit, message in self.records.verify(progress)
+            ]
+            found = self.engine.verify(snapshots, progress)
+            owners = self._owners({problem.snapshot for problem in found})
+        problems += [
+            models.VerifyProblem(
+                commit=owners.get(problem.snapshot),
+                path=to_text(problem.path),
+                message=self._clean(problem.message),
+            )
+            for problem in found
+        ]
+        return models.VerifyResult(
+            commits=commits, snapshots=len(set(snapshots)), problems=problems
+        )
+
+    def gc(self, progress: Progress | None = None) -> models.GcResult:
+        """Drop stored content that no commit needs.
+
+        The workspace's lock is held, as a snapshot that is taken just now has no commit yet.
+        """
+        try:
+            with FileLock(self.workspace.lock, timeout=_LOCK_SECONDS), self.errors():
+                freed = self.engine.gc(self.records.snapshots(), progress)
+                stored = self.engine.usage().stored_bytes
+        except Timeout:
+            raise ApiError(
+                409,
+                "conflict",
+                "Another program has been committing to this workspace for minutes. Nothing was "
+                "dropped; try again when it is done.",
+            ) from None
+        return models.GcResult(freed_bytes=freed, stored_bytes=stored)
+
+    def metadata(self) -> list[dict[str, Any]]:
+        """Return ``{"Id", "Metadata"}`` of every commit, oldest first: the original's array."""
+        found: list[dict[str, Any]] = []
+        for row in self._all_commits():
+            metadata = {
+                "type": row.type,
+                "author": row.author,
+                "message": row.message,
+                # nanoseconds since the epoch, as Dotmesh stamped every commit
+                "timestamp": str(int(row.created.timestamp() * 1_000_000) * 1000),
+            }
+            found.append({"Id": row.id, "Metadata": metadata | dict(row.details)})
+        found.reverse()
+        return found
+
+    def _all_commits(self) -> Iterator[rows.Commit]:
+        with self.errors():
+            offset, total = 0, 1
+            while offset < total:
+                page, total = self.records.list_commits(offset=offset, limit=_PAGE)
+                if not page:
+                    return
+                yield from page
+                offset += len(page)
+
+    def _owners(self, snapshots: set[str]) -> dict[str, str]:
+        """Return the oldest commit of each snapshot."""
+        if not snapshots:
+            return {}
+        return {row.snapshot: row.id for row in self._all_commits() if row.snapshot in snapshots}
+
+    def _run_id(self, prefix: str) -> str:
+        if prefix in self.records.known_runs([prefix]):
+            return prefix
+        return self.records.get_run(prefix).id
+
+    def _clean(self, message: str) -> str:
+        return self.mapper.scrub(message, self.workspace.root)
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Return a context in which errors of the rooms below become errors of the API."""
+        return _translated(self.mapper, self.workspace.root)
+
+
+def _versions(row: rows.Run) -> list[tuple[str, str]]:
+    return [
+        (item.path, item.version)
+        for item in row.files
+        if item.direction == "input" and item.version
+    ]
+
+
+_STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (NotFoundError, 404, "not_found"),
+    (AmbiguousError, 400, "ambiguous"),
+    (WhereError, 400, "invalid_where"),
+    (ConflictError, 409, "conflict"),
+    (DuplicateRunError, 409, "conflict"),
+    (SnapshotNotFoundError, 404, "not_found"),
+    (PathNotFoundError, 404, "not_found"),
+    (CorruptStoreError, 500, "unreadable"),
+    (CommitterError, 409, "conflict"),
+    (SnapshotError, 500, "unreadable"),
+    (RecordsError, 500, "unreadable"),
+    (WorkspaceError, 500, "unreadable"),
+)
+
+
+@contextmanager
+def _translated(mapper: PathMapper, root: Path) -> Iterator[None]:
+    """Turn the errors of the rooms below into errors of the API."""
+    try:
+        yield
+    except tuple(kind for kind, _, _ in _STATUS) as error:
+        for kind, status, code in _STATUS:
+            if isinstance(error, kind):
+                raise ApiError(status, code, mapper.scrub(str(error), root)) from error
+        raise

@@ -1,0 +1,122 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""One workspace that a server has open: its service, its watcher, and the events about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dotscience_jupyter.api import ApiError, WorkspaceService
+from dotscience_jupyter.committer import Watcher
+
+SCHEMA = "https://dotscience-jupyter.readthedocs.io/events/workspace/v1"
+LISTED_RUNS = 20  # an event names at most so many runs
+_PAGE = 50
+
+Emit = Callable[[dict[str, Any]], None]
+Run = Callable[..., Awaitable[Any]]
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class OpenedWorkspace:
+    """An open workspace. Used on the event loop only, except for :meth:`told`.
+
+    What the committer tells is turned into events one after another, in order, so that
+    ``committed`` never overtakes ``committing``.
+    """
+
+    def __init__(self, run: Run, emit: Emit, log: Log) -> None:
+        self.service: WorkspaceService
+        self.watcher: Watcher | None = None
+        self._run = run
+        self._emit = emit
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._told: asyncio.Queue[str] = asyncio.Queue()
+        self._teller: asyncio.Task[None] | None = None
+        self._seen = 0  # sequence of the newest commit that an event has told of
+        self.committing = False
+
+    def told(self, action: str) -> None:
+        """Take what the committer says; may be called from any thread, also after the end."""
+        try:
+            self._loop.call_soon_threadsafe(self._told.put_nowait, action)
+        except RuntimeError:
+            self._log.debug("The server has stopped; %r is not told any more.", action)
+
+    async def start(self, service: WorkspaceService, *, created: bool = False) -> None:
+        """Begin to tell of a workspace that was opened with :meth:`told` as its listener."""
+        self.service = service
+        head = await self._run(service.records.head)
+        self._seen = 0 if head is None else head.sequence
+        if created:
+            self._told.put_nowait("created")
+        self._teller = asyncio.create_task(self._tell(), name="dotscience-events")
+
+    async def close(self) -> None:
+        """Stop watching and telling, and release the workspace."""
+        if self.watcher is not None:
+            await self.watcher.stop()
+            self.watcher = None
+        if self._teller is not None:
+            self._teller.cancel()
+            await asyncio.gather(self._teller, return_exceptions=True)
+            self._teller = None
+        await self._run(self.service.close)
+
+    async def _tell(self) -> None:
+        while True:
+            action = await self._told.get()
+            # many files change at once: what will be told again right away needs no telling now
+            while action == "status" and not self._told.empty():
+                action = self._told.get_nowait()
+            self.committing = action == "committing"
+            try:
+                self._emit(await self._run(self._event, action))
+            except ApiError as error:
+                self._log.warning("An event of a workspace was not sent: %s", error.message)
+            except Exception:
+                # an event is a hint; the panel's next look shows what it would have said
+                self._log.exception("An event of a workspace was not sent.")
+
+    def _event(self, action: str) -> dict[str, Any]:
+        """Return the event's data; blocks."""
+        service = self.service
+        status = service.status()
+        head, runs = self._news()
+        if runs is not None and action == "status":
+            action = "committed"  # by another program, on the same workspace
+        ids = runs or []
+        return {
+            "workspace": service.mapper.to_contents(service.workspace.root) or "",
+            "workspace_id": service.workspace.id,
+            "action": action,
+            "state": "committing" if action == "committing" else status.status,
+            "changed": len(status.changed_files) + status.more_changed_files,
+            "message": status.message,
+            "head": head,
+            "runs": ids[:LISTED_RUNS] if action == "committed" else [],
+            "total_runs": len(ids) if action == "committed" else 0,
+        }
+
+    def _news(self) -> tuple[str | None, list[str] | None]:
+        """Return the newest commit and the runs, newest first, of commits not told of yet.
+
+        The runs are None when there is no new commit.
+        """
+        newest, runs, offset = None, None, 0
+        seen = self._seen
+        while True:
+            page = self.service.commits(offset, _PAGE)
+            if newest is None and page.items:
+                newest = page.items[0]
+                self._seen = newest.sequence
+            new = [commit for commit in page.items if commit.sequence > seen]
+            for commit in new:
+                runs = (runs or []) + list(reversed(commit.runs))
+            offset += len(page.items)
+            if len(new) < len(page.items) or offset >= page.total:
+                return (None if newest is None else newest.id), runs
