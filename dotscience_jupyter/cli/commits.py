@@ -1,0 +1,101 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""``log`` and ``restore``: the history, and going back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .context import (
+    Settings,
+    common,
+    complete_commit,
+    find_commit,
+    folder_path,
+    open_service,
+    pass_settings,
+)
+from .output import Column, Printer, many, moment, one_line, progress, safe
+
+PAGE = 500
+
+
+@click.command("log")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many."
+)
+@click.option(
+    "--offset", default=0, type=click.IntRange(min=0), help="Leave out the first so many."
+)
+@common
+@pass_settings
+def log_command(settings: Settings, limit: int, offset: int) -> None:
+    """List the commits, newest first."""
+    with open_service(settings) as service:
+        page = service.commits(offset=offset, limit=min(limit, PAGE))
+        while len(page.items) < min(limit, page.total - offset):
+            more = service.commits(
+                offset=offset + len(page.items), limit=min(limit - len(page.items), PAGE)
+            )
+            if not more.items:
+                break
+            page.items += more.items
+    printer = settings.printer
+    if printer.json:
+        printer.document(page)
+        return
+    width = 8 if printer.terminal else None
+    commits = page.items
+    printer.table(
+        [
+            Column("Commit", [c.id[:width] for c in commits], style="yellow"),
+            Column("When", [moment(c.created, printer.terminal) for c in commits], 2, style="dim"),
+            Column("Author", [safe(c.author) for c in commits], 3),
+            Column("Runs", [str(len(c.runs)) for c in commits], 1, right=True),
+            Column("Message", [one_line(c.message) or "-" for c in commits], least=14),
+        ],
+        empty="No commits yet.",
+    )
+    notes = Printer(False, stream=sys.stderr)
+    if notes.terminal and len(commits) + offset < page.total:
+        notes.line(
+            f"{len(commits)} of {many(page.total, 'commit')}; see --limit and --offset.",
+            style="dim",
+        )
+
+
+@click.command("restore")
+@click.argument("commit", shell_complete=complete_commit)
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option(
+    "--to",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The folder to write to; new or empty, so that no work is ever overwritten.",
+)
+@common
+@pass_settings
+def restore_command(settings: Settings, commit: str, paths: tuple[str, ...], to: Path) -> None:
+    """Write the files of a COMMIT into a new folder: all of them, or only PATHs.
+
+    COMMIT is a commit's or a run's id (or its first characters), HEAD or HEAD~n.
+    """
+    with open_service(settings) as service, progress() as show:
+        identity = find_commit(service, commit)
+        wanted = [folder_path(service, settings, path) for path in paths]
+        if "" in wanted:
+            wanted = []  # the workspace itself: everything
+        result = service.restore(identity, settings.folder / to, wanted, progress=show)
+    printer = settings.printer
+    if printer.json:
+        printer.document(result)
+    else:
+        printer.line(
+            f"Restored {many(result.files, 'file')} of commit ",
+            (identity[:8], "yellow"),
+            f" to {safe(str(to))}",
+        )

@@ -1,0 +1,190 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""What every command shares: options, the service it asks, how names given by the user are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from .errors import CommandError
+from .output import Printer, safe
+
+if TYPE_CHECKING:
+    from dotscience_jupyter.api.service import WorkspaceService
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+HEAD = re.compile(r"HEAD(~\d*)?$")
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the options that all commands have were set to."""
+
+    json: bool = False
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def printer(self) -> Printer:
+        """Where results go."""
+        return Printer(self.json)
+
+
+def _set_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Settings).json = True
+
+
+def _set_folder(
+    context: click.Context, parameter: click.Parameter, values: tuple[Path, ...]
+) -> None:
+    settings = context.ensure_object(Settings)
+    for value in values:  # each from where the one before led, as git does it
+        folder = settings.folder / value
+        if not folder.is_dir():
+            raise click.BadParameter(f"'{safe(str(value))}' is not a folder.", context, parameter)
+        settings.folder = Path(os.path.normpath(folder))
+
+
+def common(command: Command) -> Command:
+    """Add the options that every command has."""
+    command = click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_json,
+        help="Answer (and fail) in JSON.",
+    )(command)
+    return click.option(
+        "-C",
+        "--workspace",
+        metavar="DIR",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_set_folder,
+        help="Work as if started in this folder.",
+    )(command)
+
+
+pass_settings = click.make_pass_decorator(Settings, ensure=True)
+
+
+@contextmanager
+def open_service(settings: Settings) -> Iterator[WorkspaceService]:
+    """Open the workspace at or above the chosen folder. Raise ApiError if there is none."""
+    from dotscience_jupyter.api.service import WorkspaceService
+
+    service = WorkspaceService.open(settings.folder)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def find_commit(service: WorkspaceService, name: str) -> str:
+    """Return the id of the commit that is meant: HEAD~n, or the start of a commit's or run's id.
+
+    Raises
+    ------
+    CommandError
+        If it means nothing, or several things.
+    """
+    from dotscience_jupyter.api.errors import ApiError
+
+    def commit() -> str:
+        return service.commit_detail(name).id
+
+    def run() -> str:
+        return service.run(name).commit
+
+    found: dict[str, str] = {}
+    for what, ask in (("commit", commit), ("run", run)):
+        try:
+            found[what] = ask()
+        except ApiError as error:
+            if error.code not in ("not_found", "invalid_request"):
+                raise
+        if HEAD.match(name):
+            break
+    if len(set(found.values())) > 1:
+        raise CommandError(
+            "ambiguous",
+            f"'{name}' is the beginning of both a commit's and a run's id. Give more characters.",
+        )
+    if not found:
+        raise CommandError(
+            "not_found",
+            f"No commit or run has an id that begins with '{name}'. "
+            "'ds log' lists the commits and 'ds runs' the runs.",
+        )
+    return next(iter(found.values()))
+
+
+def folder_path(service: WorkspaceService, settings: Settings, path: str) -> str:
+    """Return the text form of a path given on the command line, relative to the workspace's root.
+
+    Raises
+    ------
+    CommandError
+        If it lies outside of the workspace.
+    """
+    from dotscience_jupyter.records.paths import to_text
+
+    root = os.path.abspath(service.workspace.root)
+    relative = os.path.relpath(os.path.join(settings.folder, path), root)
+    if relative == os.curdir:
+        return ""
+    if relative.split(os.sep, 1)[0] == os.pardir:
+        raise CommandError(
+            "forbidden_path", f"'{path}' lies outside of the workspace {root}.", exit=2
+        )
+    return to_text(relative.replace(os.sep, "/"))
+
+
+def complete_run(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the newest runs whose ids begin so."""
+    return _recent(context, incomplete, runs=True)
+
+
+def complete_commit(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return HEAD and the newest commits and runs whose ids begin so."""
+    head = [CompletionItem("HEAD", help="the newest commit")]
+    found = [item for item in head if item.value.startswith(incomplete)]
+    return found + _recent(context, incomplete, runs=True, commits=True)
+
+
+def _recent(
+    context: click.Context, incomplete: str, *, runs: bool = False, commits: bool = False
+) -> list[CompletionItem]:
+    from dotscience_jupyter.api.errors import ApiError
+
+    items = []
+    try:
+        with open_service(context.ensure_object(Settings)) as service:
+            if commits:
+                items += [(c.id[:8], c.message) for c in service.commits(limit=50).items]
+            if runs:
+                items += [(r.id[:8], r.description) for r in service.runs(limit=50).items]
+    except ApiError:
+        return []  # no workspace here: there is nothing to offer
+    return [
+        CompletionItem(value, help=safe(" ".join(text.split())))
+        for value, text in items
+        if value.startswith(incomplete)
+    ]

@@ -1,0 +1,278 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""``runs`` and ``show``: what ran."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from .context import Settings, common, complete_run, open_service, pass_settings
+from .output import Column, Printer, duration, many, moment, one_line, safe, scalar, size
+from .workspace import waiting_runs
+
+if TYPE_CHECKING:
+    from dotscience_jupyter.api.models import RunDetail, RunFile, RunList, RunSummary
+    from dotscience_jupyter.api.service import WorkspaceService
+
+PAGE = 500
+
+WHERE_HELP = """\b
+Fields of --where and --sort:
+  metrics.NAME  parameters.NAME  labels.NAME  (a NAME with spaces: metrics."my name")
+  description status error author file authority commit id started ended seconds
+Conditions of --where:
+  =  !=  <  <=  >  >=  ~ (contains)  in (..., ...)  is null  is not null
+  joined by and, or, not and parentheses; text and times in quotes
+For example:
+  --where "metrics.accuracy > 0.9 and parameters.model = 'svm'"
+  --where "status = 'failed' and started >= '2026-01-31'"
+  --sort "metrics.accuracy desc, started"
+"""
+
+
+@click.command("runs", epilog=WHERE_HELP)
+@click.option("--where", default="", metavar="CONDITION", help="Only runs of which this is true.")
+@click.option(
+    "--search", default="", metavar="WORDS", help="Only runs in which all these words occur."
+)
+@click.option("--sort", default="", metavar="KEYS", help="Order; newest first if not given.")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many."
+)
+@click.option(
+    "--offset", default=0, type=click.IntRange(min=0), help="Leave out the first so many."
+)
+@common
+@pass_settings
+def runs_command(
+    settings: Settings, where: str, search: str, sort: str, limit: int, offset: int
+) -> None:
+    """List the runs, newest first."""
+    with open_service(settings) as service:
+        page = _runs(service, where, search, sort, offset, limit)
+        waiting = waiting_runs(service.workspace.spool)
+    printer = settings.printer
+    if printer.json:
+        printer.document(page)
+        return
+    filtered = where or search
+    empty = (
+        "No run matches."
+        if filtered
+        else "No runs yet: publish one with 'import dotscience as ds'."
+    )
+    printer.table(run_columns(page.items, printer.terminal), empty=empty)
+    notes = Printer(False, stream=sys.stderr)
+    if not notes.terminal:
+        return
+    if len(page.items) + offset < page.total:
+        notes.line(
+            f"{len(page.items)} of {many(page.total, 'run')}; see --limit and --offset.",
+            style="dim",
+        )
+    if waiting:
+        notes.line(
+            f"{many(waiting, 'published run')} not recorded yet: 'ds commit' does it.",
+            style="yellow",
+        )
+
+
+def _runs(
+    service: WorkspaceService, where: str, search: str, sort: str, offset: int, limit: int
+) -> RunList:
+    page = service.runs(
+        where=where, search=search, sort=sort, offset=offset, limit=min(limit, PAGE)
+    )
+    while len(page.items) < min(limit, page.total - offset):
+        more = service.runs(
+            where=where,
+            search=search,
+            sort=sort,
+            offset=offset + len(page.items),
+            limit=min(limit - len(page.items), PAGE),
+        )
+        if not more.items:
+            break
+        page.items += more.items
+    return page
+
+
+def run_columns(runs: list[RunSummary], terminal: bool) -> list[Column]:
+    """Return the columns of a table of runs; metrics matter more than parameters."""
+    width = 8 if terminal else None
+    metrics = _names((run.metrics for run in runs), terminal)
+    parameters = _names((run.parameters for run in runs), terminal)
+    columns = [
+        Column("Run", [run.id[:width] for run in runs], style="yellow"),
+        Column("Description", [_title(run) for run in runs], least=10, good=28),
+        Column("Status", [state(run) for run in runs], 1, style=state_style),
+        Column("When", [moment(run.created, terminal) for run in runs], 3, style="dim"),
+        Column("File", [safe(run.workload_file or "-") for run in runs], 2, least=10, good=16),
+    ]
+    for importance, kind, names in ((4, "metrics", metrics), (5, "parameters", parameters)):
+        for name in names:
+            columns.append(
+                Column(
+                    # a pipe gets the name that --where knows, which is also unique
+                    safe(name) if terminal else f"{kind}.{safe(name)}",
+                    [scalar(getattr(run, kind).get(name)) for run in runs],
+                    importance,
+                    least=max(6, min(len(name), 12)),
+                    right=True,
+                    style="cyan" if kind == "parameters" else "",
+                )
+            )
+    columns.append(Column("Author", [safe(run.author) for run in runs], 6, style="dim"))
+    return columns
+
+
+def _names(values: Iterable[Mapping[str, object]], common_first: bool) -> list[str]:
+    counts = Counter(name for each in values for name in each)
+    return sorted(counts, key=lambda name: (-counts[name] if common_first else 0, name))
+
+
+def _title(run: RunSummary) -> str:
+    if run.authority == "correction":
+        return one_line(run.description) or "files changed that no run explains"
+    return one_line(run.description) or "-"
+
+
+def state(run: RunSummary) -> str:
+    """Return how a run ended, or that it is not one that code declared."""
+    if run.status == "failed":
+        return "failed"
+    return "ok" if run.authority in ("workload", "remote") else run.authority
+
+
+def state_style(cell: str) -> str:
+    """Return how the text of :func:`state` looks."""
+    return {"failed": "bold red", "ok": "green"}.get(cell, "magenta")
+
+
+@click.command("show")
+@click.argument("run", shell_complete=complete_run)
+@click.option("--log", metavar="NAME", help="Print this log of the run instead.")
+@common
+@pass_settings
+def show_command(settings: Settings, run: str, log: str | None) -> None:
+    """Show everything that is known of a RUN (its id or the first characters of it)."""
+    printer = settings.printer
+    with open_service(settings) as service:
+        if log is not None:
+            text = service.log(service.run(run).id, log)
+            if printer.json:
+                printer.document(text)
+            else:
+                if text.truncated:
+                    click.echo(f"(the last {size(len(text.text))} of {size(text.size)})", err=True)
+                # a terminal gets no control characters of a program that ran once; a pipe gets all
+                shown = safe(text.text, newlines=True) if printer.terminal else text.text
+                click.echo(shown, nl=not shown.endswith("\n"))
+            return
+        detail = service.run(run)
+    if printer.json:
+        printer.document(detail)
+    else:
+        show_run(printer, detail)
+
+
+def show_run(printer: Printer, run: RunDetail) -> None:
+    """Write everything about one run for a person."""
+    printer.line((safe(run.description, newlines=True) or "(no description)", "bold"))
+    place = safe(run.workload_file or "")
+    if run.cell is not None and run.cell.execution_count is not None:
+        place += f", execution [{run.cell.execution_count}]"
+    printer.pairs(
+        [
+            ("run", run.id),
+            ("commit", run.commit),
+            ("status", state(run)),
+            ("error", one_line(run.error or "")),
+            ("traceback", one_line(run.traceback or "")),
+            ("started", moment(run.started, printer.terminal) if run.started else ""),
+            ("took", duration(run.seconds) if run.seconds is not None else ""),
+            ("recorded", moment(run.created, printer.terminal)),
+            ("author", safe(run.author)),
+            ("file", place),
+            ("models", ", ".join(map(safe, run.models))),
+        ]
+    )
+    points = {series.name: f"  ({many(series.count, 'point')})" for series in run.series}
+    for title, values in (
+        ("Parameters", run.parameters),
+        ("Metrics", run.metrics),
+        ("Labels", run.labels),
+        ("Seeds", run.seeds),
+    ):
+        if values:
+            printer.heading(title)
+            notes = points if title == "Metrics" else {}
+            printer.pairs(
+                (name, scalar(value) + notes.get(name, "")) for name, value in values.items()
+            )
+    for title, files in (("Read", run.inputs), ("Wrote", run.outputs)):
+        if files:
+            printer.heading(title)
+            for file in files:
+                printer.line("  ", safe(file.path), ("  " + file_note(file), "dim"))
+    if run.environment:
+        printer.heading("Environment")
+        printer.pairs(environment(run.environment, run.resources))
+    if run.logs:
+        printer.heading("Logs")
+        printer.pairs((entry.name, size(entry.size)) for entry in run.logs)
+
+
+def file_note(file: RunFile) -> str:
+    """Return what is known of a version of a file, short."""
+    notes = []
+    if file.size is not None:
+        notes.append(size(file.size))
+    if file.made_by:
+        notes.append(f"written by run {file.made_by[:8]}")
+    elif file.version:
+        notes.append(f"as of commit {file.version[:8]}")
+    return ", ".join(notes)
+
+
+def environment(
+    known: Mapping[str, object], resources: Mapping[str, object]
+) -> list[tuple[str, str]]:
+    """Return the environment of a run as names and values; what was not recorded is left out."""
+
+    def part(*names: str) -> str:
+        value: object = known
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return one_line(str(value)) if value not in (None, "", [], {}) else ""
+
+    packages = known.get("packages")
+    gpus = known.get("gpu")
+    git = part("git", "commit")[:12]
+    if git:
+        dirty = known["git"].get("dirty") if isinstance(known["git"], dict) else None
+        git += " with changes" if dirty else ""
+    ram = known.get("ram")
+    peak = resources.get("peak_ram")
+    cpu_seconds = resources.get("cpu_seconds")
+    count = part("cpu", "count")
+    return [
+        ("Python", f"{part('python', 'implementation')} {part('python', 'version')}".strip()),
+        ("platform", part("platform", "text")),
+        ("CPU", part("cpu", "model") + (f" x {count}" if count else "")),
+        ("GPU", ", ".join(one_line(str(gpu)) for gpu in gpus) if isinstance(gpus, list) else ""),
+        ("RAM", size(ram) if isinstance(ram, int) else ""),
+        ("used", size(peak) + " of RAM at most" if isinstance(peak, int) else ""),
+        ("CPU time", duration(cpu_seconds) if isinstance(cpu_seconds, float | int) else ""),
+        (
+            "packages",
+            f"{len(packages)} (see --json)" if isinstance(packages, dict) and packages else "",
+        ),
+        ("Git", git),
+        ("image", part("image", "name")),
+    ]
