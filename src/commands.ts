@@ -1,0 +1,44 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+/**
+ * The ids of all commands of the extension.
+ *
+ * Arguments are described by each command's `describedBy`. A `workspace` argument is
+ * always the contents path of the workspace's root or of anything below it; without it
+ * the workspace at hand is meant.
+ */
+export namespace CommandIDs {
+  /** Show the side panel. */
+  export const openPanel = 'dotscience:open-panel';
+
+  /** Make a folder a workspace: `{path?, force?}`. */
+  export const startTracking = 'dotscience:start-tracking';
+
+  /** Save open documents and commit: `{description?}`. */
+  export const commit = 'dotscience:commit';
+
+  /** Read the workspace's state from the server again. */
+  export const refresh = 'dotscience:refresh';
+
+  /** Open a run's tab: `{run, workspace?}`. */
+  export const openRun = 'dotscience:open-run';
+
+  /** Open the notebook as it was when the run was made: `{run, workspace?}`. */
+  export const openNotebookAtRun = 'dotscience:open-notebook-at-run';
+
+  /** Open a file as it was in a commit: `{commit, path, workspace?, factory?}`. */
+  export const openFileAtCommit = 'dotscience:open-file-at-commit';
+
+  /** Compare two runs side by side: `{a, b, workspace?}`. */
+  export const compareRuns = 'dotscience:compare-runs';
+
+  /** Write the files of a run's commit to a new folder: `{run, workspace?, to?}`. */
+  export const restoreRun = 'dotscience:restore-run';
+
+  /** Copy a run's id to the clipboard: `{run}`. */
+  export const copyRunId = 'dotscience:copy-run-id';
+
+  /** Copy a few lines that publish a first run to the clipboard. */
+  export const copyExampleCode = 'dotscience:copy-example-code';
+}

@@ -1,0 +1,263 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import { MainAreaWidget } from '@jupyterlab/apputils';
+import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget, lockIcon } from '@jupyterlab/ui-components';
+import type { IDisposable } from '@lumino/disposable';
+import { DisposableDelegate } from '@lumino/disposable';
+import type { Title, Widget } from '@lumino/widgets';
+import * as React from 'react';
+
+import type { ApiClient } from '../api/client';
+import type { CommitDetail } from '../api/schema';
+import { LinkButton, useAsked } from '../run/components';
+import { formatTime, shortId } from '../run/format';
+import type { IFrozenPath } from './paths';
+import { parseDrivePath } from './paths';
+
+/**
+ * How many runs of a commit are offered.
+ */
+const MAX_RUNS = 5;
+
+/**
+ * What a frozen document starts a kernel with: nothing, ever.
+ */
+export const NO_KERNEL = {
+  shouldStart: false,
+  canStart: false,
+  autoStartDefault: false
+};
+
+/**
+ * Makes documents of the frozen drive what they are: without a kernel, read-only and marked.
+ *
+ * #### Notes
+ * It is a widget extension so that it holds however the document was opened: by our
+ * commands, from a file browser, or by the restored layout.
+ */
+export class FrozenExtension implements DocumentRegistry.WidgetExtension {
+  /**
+   * Create an extension.
+   */
+  constructor(options: FrozenExtension.IOptions) {
+    this._options = options;
+  }
+
+  /**
+   * Mark a document, if it is frozen.
+   */
+  createNew(
+    widget: Widget,
+    context: DocumentRegistry.IContext<DocumentRegistry.IModel>
+  ): IDisposable | void {
+    const frozen = parseDrivePath(context.path);
+    if (!frozen) {
+      return;
+    }
+    const { trans } = this._options;
+    context.sessionContext.kernelPreference = {
+      ...context.sessionContext.kernelPreference,
+      ...NO_KERNEL
+    };
+
+    const asOf = trans.__('as of %1', shortId(frozen.commit));
+    markTitle(widget.title, asOf);
+    const onTitleChanged = (title: Title<Widget>): void =>
+      markTitle(title, asOf);
+    widget.title.changed.connect(onTitleChanged);
+
+    // It cannot be saved, so nobody is asked to.
+    const onModelChanged = (): void => {
+      if (context.model.dirty) {
+        context.model.dirty = false;
+      }
+    };
+    context.model.stateChanged.connect(onModelChanged);
+
+    if (widget instanceof MainAreaWidget) {
+      const banner = new FrozenBanner({ ...this._options, frozen });
+      widget.contentHeader.insertWidget(0, banner);
+    }
+    context.ready.then(
+      () => {
+        if (!widget.isDisposed) {
+          context.model.readOnly = true;
+          lockEditors(widget);
+        }
+      },
+      () => {
+        // the document manager tells why it could not be read, and closes the tab
+      }
+    );
+    return new DisposableDelegate(() => {
+      widget.title.changed.disconnect(onTitleChanged);
+      context.model.stateChanged.disconnect(onModelChanged);
+    });
+  }
+
+  private _options: FrozenExtension.IOptions;
+}
+
+/**
+ * A namespace for `FrozenExtension` types.
+ */
+export namespace FrozenExtension {
+  /**
+   * What the extension needs.
+   */
+  export interface IOptions {
+    /**
+     * The API.
+     */
+    client: ApiClient;
+
+    /**
+     * Opens a run's tab.
+     */
+    openRun: (run: string, workspace: string) => void;
+
+    /**
+     * Restores a run to a new folder.
+     */
+    restoreRun: (run: string, workspace: string) => void;
+
+    /**
+     * The translations.
+     */
+    trans: TranslationBundle;
+  }
+}
+
+/**
+ * Say in the tab which version this is.
+ *
+ * #### Notes
+ * The label must stay the file's name: document widgets take another one for a renaming.
+ * The style sheet shows the data attribute behind the label.
+ */
+function markTitle(title: Title<Widget>, asOf: string): void {
+  if (title.dataset['dotscience-as-of'] !== asOf) {
+    title.dataset = { ...title.dataset, 'dotscience-as-of': asOf };
+  }
+  if (!title.caption.includes(asOf)) {
+    title.caption = `${title.caption.trimEnd()}\n${asOf}`.trimStart();
+  }
+}
+
+/**
+ * Keep what is shown from being typed into.
+ */
+function lockEditors(widget: Widget): void {
+  const content =
+    widget instanceof MainAreaWidget
+      ? (widget.content as Widget | Partial<NotebookPanel['content']>)
+      : widget;
+  if ('editor' in content) {
+    // a file editor's content
+    const { editor } = content as {
+      editor?: { setOption?: (option: string, value: unknown) => void };
+    };
+    editor?.setOption?.('readOnly', true);
+  }
+  const notebook = content as Partial<NotebookPanel['content']>;
+  if (!Array.isArray(notebook.widgets)) {
+    return;
+  }
+  for (const cell of notebook.widgets) {
+    if (!('readOnly' in cell)) {
+      continue;
+    }
+    // else the cell would write that it is locked into what it shows, and a copy of it would be locked as well
+    cell.syncEditable = false;
+    cell.readOnly = true;
+  }
+}
+
+/**
+ * A line over a frozen document that says what it is.
+ */
+class FrozenBanner extends ReactWidget {
+  /**
+   * Create a banner.
+   */
+  constructor(options: FrozenExtension.IOptions & { frozen: IFrozenPath }) {
+    super();
+    this._options = options;
+    this.addClass('jp-DotscienceFrozen');
+  }
+
+  /**
+   * Render the banner.
+   */
+  protected render(): JSX.Element {
+    return <Banner {...this._options} />;
+  }
+
+  private _options: FrozenExtension.IOptions & { frozen: IFrozenPath };
+}
+
+/**
+ * The content of the line.
+ */
+export function Banner(
+  props: FrozenExtension.IOptions & { frozen: IFrozenPath }
+): JSX.Element {
+  const { client, frozen, openRun, restoreRun, trans } = props;
+  const { workspace, commit } = frozen;
+  const { value } = useAsked(
+    () => client.commitDetail(workspace, commit),
+    `${workspace}\n${commit}`,
+    true
+  );
+  const text = bannerText(commit, value, trans);
+  const runs = value?.runs.slice(0, MAX_RUNS) ?? [];
+  return (
+    <div className="jp-DotscienceFrozen-line" role="note">
+      <lockIcon.react tag="span" className="jp-DotscienceFrozen-icon" />
+      <span className="jp-DotscienceFrozen-text" title={text}>
+        {text}
+      </span>
+      {runs.map(run => (
+        <LinkButton
+          key={run}
+          title={trans.__('Open run %1', run)}
+          onClick={() => openRun(run, workspace)}
+        >
+          {runs.length === 1
+            ? trans.__('Open run')
+            : trans.__('Run %1', shortId(run))}
+        </LinkButton>
+      ))}
+      {runs.length > 0 && (
+        <LinkButton onClick={() => restoreRun(runs[0], workspace)}>
+          {trans.__('Restore to a new folder…')}
+        </LinkButton>
+      )}
+    </div>
+  );
+}
+
+function bannerText(
+  commit: string,
+  detail: CommitDetail | null,
+  trans: TranslationBundle
+): string {
+  if (!detail) {
+    return trans.__('Read-only, as of commit %1.', shortId(commit));
+  }
+  const run =
+    detail.runs.length === 1
+      ? trans.__('Read-only, as of run %1', shortId(detail.runs[0]))
+      : trans.__('Read-only, as of commit %1', shortId(commit));
+  const message = detail.message.trim().split('\n', 1)[0];
+  return trans.__(
+    '%1 (%2): %3',
+    run,
+    formatTime(detail.created),
+    message || detail.author
+  );
+}

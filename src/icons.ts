@@ -1,0 +1,37 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import { LabIcon } from '@jupyterlab/ui-components';
+
+import commitSvg from '../style/icons/commit.svg';
+import compareSvg from '../style/icons/compare.svg';
+import dotscienceSvg from '../style/icons/dotscience.svg';
+import restoreSvg from '../style/icons/restore.svg';
+import runSvg from '../style/icons/run.svg';
+
+/** The icon of the extension: a run that branches from another. */
+export const dotscienceIcon = new LabIcon({
+  name: 'dotscience:dotscience',
+  svgstr: dotscienceSvg
+});
+
+/** A run. */
+export const runIcon = new LabIcon({ name: 'dotscience:run', svgstr: runSvg });
+
+/** Two runs side by side. */
+export const compareIcon = new LabIcon({
+  name: 'dotscience:compare',
+  svgstr: compareSvg
+});
+
+/** A commit. */
+export const commitIcon = new LabIcon({
+  name: 'dotscience:commit',
+  svgstr: commitSvg
+});
+
+/** Going back to the files of a run. */
+export const restoreIcon = new LabIcon({
+  name: 'dotscience:restore',
+  svgstr: restoreSvg
+});

@@ -1,0 +1,32 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+
+import comparePlugin from './plugins/compare';
+import { drivePlugin, openPlugin } from './plugins/drive';
+import panelPlugin from './plugins/panel';
+import { cardPlugin, runTextPlugin } from './plugins/renderers';
+import runPlugin from './plugins/run';
+import savePlugin from './plugins/save';
+import statusBarPlugin from './plugins/statusbar';
+import workspacePlugin from './plugins/workspace';
+
+export { ApiClient, ApiError } from './api/client';
+export { CommandIDs } from './commands';
+export * from './tokens';
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  workspacePlugin,
+  panelPlugin,
+  statusBarPlugin,
+  savePlugin,
+  runPlugin,
+  comparePlugin,
+  drivePlugin,
+  openPlugin,
+  cardPlugin,
+  runTextPlugin
+];
+
+export default plugins;

@@ -1,0 +1,199 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import type { MainAreaWidget } from '@jupyterlab/apputils';
+import {
+  ICommandPalette,
+  IThemeManager,
+  WidgetTracker
+} from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { CommandIDs } from '../commands';
+import { restoreIcon, runIcon } from '../icons';
+import type { RunWidget } from '../run/widget';
+import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
+
+const NAMESPACE = 'dotscience-run';
+
+/**
+ * Runs in tabs of their own, and their files in new folders.
+ */
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: 'dotscience-jupyter:run',
+  description:
+    'Shows everything known of a run in a tab and restores its files.',
+  autoStart: true,
+  requires: [IWorkspaceTracker],
+  optional: [
+    ICommandPalette,
+    ILayoutRestorer,
+    IThemeManager,
+    IDefaultFileBrowser,
+    ITranslator
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    workspaces: IWorkspaceTracker,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    themeManager: IThemeManager | null,
+    browser: IDefaultFileBrowser | null,
+    translator: ITranslator | null
+  ): void => {
+    const { commands } = app;
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    const tabs = new WidgetTracker<MainAreaWidget<RunWidget>>({
+      namespace: NAMESPACE
+    });
+
+    commands.addCommand(CommandIDs.openRun, {
+      label: args =>
+        args.run ? trans.__('Open Run') : trans.__('Open a Run…'),
+      caption: trans.__(
+        'Show everything known of a run: parameters, metrics, files, environment'
+      ),
+      icon: runIcon,
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            run: {
+              type: 'string',
+              description: trans.__(
+                'The id of the run; without it the user is asked.'
+              )
+            },
+            workspace: {
+              type: 'string',
+              description: trans.__(
+                'A contents path in the workspace; without it the workspace at hand.'
+              )
+            }
+          }
+        }
+      },
+      execute: async args => {
+        const { runOf, workspaceOf } = await import('../run/choose');
+        const run = await runOf(
+          args,
+          workspaces,
+          trans.__('Open a Run'),
+          trans
+        );
+        if (run === null) {
+          return;
+        }
+        const { createRunTab } = await import('../run/tab');
+        const open = tabs.find(tab => tab.content.model.run === run);
+        if (open) {
+          app.shell.activateById(open.id);
+          return;
+        }
+        const tab = createRunTab({
+          client: workspaces.client,
+          commands,
+          run,
+          workspace: workspaceOf(args, workspaces),
+          themeManager,
+          trans
+        });
+        app.shell.add(tab, 'main');
+        await tabs.add(tab);
+        app.shell.activateById(tab.id);
+      }
+    });
+
+    commands.addCommand(CommandIDs.restoreRun, {
+      label: trans.__('Restore a Run to a New Folder…'),
+      caption: trans.__(
+        'Write all files as they were when the run was made to a new folder'
+      ),
+      icon: restoreIcon,
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            run: {
+              type: 'string',
+              description: trans.__(
+                'The id of the run; without it the user is asked.'
+              )
+            },
+            workspace: {
+              type: 'string',
+              description: trans.__(
+                'A contents path in the workspace; without it the workspace at hand.'
+              )
+            },
+            to: {
+              type: 'string',
+              description: trans.__(
+                'Contents path of the new folder; without it the user is asked.'
+              )
+            }
+          }
+        }
+      },
+      execute: async args => {
+        const { rootOf, runOf, workspaceOf } = await import('../run/choose');
+        const run = await runOf(
+          args,
+          workspaces,
+          trans.__('Restore a Run'),
+          trans
+        );
+        if (run === null) {
+          return null;
+        }
+        const { restoreRun } = await import('../run/restore');
+        return restoreRun({
+          client: workspaces.client,
+          root: await rootOf(workspaceOf(args, workspaces), workspaces),
+          run,
+          to: typeof args.to === 'string' && args.to ? args.to : undefined,
+          openFolder: browser
+            ? path => {
+                app.shell.activateById(browser.id);
+                void browser.model.cd(`/${path}`);
+              }
+            : null,
+          trans
+        });
+      }
+    });
+
+    // A tab that was opened before its run was committed has it now.
+    workspaces.runsChanged.connect(() => {
+      tabs.forEach(tab => {
+        if (tab.content.model.isMissing) {
+          void tab.content.model.load();
+        }
+      });
+    });
+
+    if (restorer) {
+      void restorer.restore(tabs, {
+        command: CommandIDs.openRun,
+        args: tab => ({
+          run: tab.content.model.run,
+          workspace: tab.content.model.workspace
+        }),
+        name: tab => tab.content.model.run
+      });
+    }
+    if (palette) {
+      const category = trans.__('Dotscience');
+      palette.addItem({ command: CommandIDs.openRun, category });
+      palette.addItem({ command: CommandIDs.restoreRun, category });
+    }
+  }
+};
+
+export default plugin;

@@ -1,0 +1,126 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import type { RunFile } from '../api/schema';
+import type { IColumn } from './components';
+import { DataTable, Empty, LinkButton, Section } from './components';
+import { NOTHING, formatBytes, shortId } from './format';
+
+/**
+ * Files that a run read or wrote, with the versions they had.
+ */
+export function Files(props: {
+  title: string;
+  none: string;
+  files: RunFile[];
+  commit: string;
+  direction: 'input' | 'output';
+  openFile: (commit: string, path: string) => void;
+  openRun: (run: string) => void;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { title, files, commit, direction, openFile, openRun, trans } = props;
+  // what was read is found in the commit that last wrote it, what was written in the run's own
+  const commitOf = (file: RunFile): string =>
+    direction === 'input' ? (file.version ?? commit) : commit;
+  const columns: IColumn<RunFile>[] = [
+    {
+      id: 'path',
+      label: trans.__('Path'),
+      render: file => (
+        <LinkButton
+          title={trans.__(
+            'Open %1 as it was, read-only (commit %2)',
+            file.path,
+            shortId(commitOf(file))
+          )}
+          onClick={() => openFile(commitOf(file), file.path)}
+        >
+          {file.path}
+        </LinkButton>
+      ),
+      sortBy: file => file.path
+    },
+    {
+      id: 'version',
+      label: trans.__('Version'),
+      render: file => (
+        <Id id={file.version ?? (direction === 'output' ? commit : null)} />
+      )
+    }
+  ];
+  if (direction === 'input') {
+    columns.push({
+      id: 'made-by',
+      label: trans.__('Made by'),
+      render: file => {
+        const maker = file.made_by;
+        return maker ? (
+          <LinkButton
+            title={trans.__('Open the run that wrote this version: %1', maker)}
+            onClick={() => openRun(maker)}
+          >
+            {trans.__('Run %1', shortId(maker))}
+          </LinkButton>
+        ) : (
+          NOTHING
+        );
+      },
+      sortBy: file => file.made_by
+    });
+  }
+  columns.push(
+    {
+      id: 'size',
+      label: trans.__('Size'),
+      numeric: true,
+      render: file => (
+        <span
+          title={
+            file.size === null ? undefined : trans.__('%1 bytes', file.size)
+          }
+        >
+          {formatBytes(file.size)}
+        </span>
+      ),
+      sortBy: file => file.size
+    },
+    {
+      id: 'digest',
+      label: trans.__('Digest'),
+      render: file => <Id id={file.digest} />
+    }
+  );
+
+  return (
+    <Section title={title} count={files.length}>
+      {files.length === 0 ? (
+        <Empty>{props.none}</Empty>
+      ) : (
+        <DataTable
+          caption={title}
+          rows={files}
+          rowKey={file => file.path}
+          columns={columns}
+          trans={trans}
+        />
+      )}
+    </Section>
+  );
+}
+
+/**
+ * The short form of an id; the whole is its tooltip.
+ */
+export function Id(props: { id: string | null }): JSX.Element {
+  return props.id ? (
+    <code className="jp-DotscienceId" title={props.id}>
+      {shortId(props.id)}
+    </code>
+  ) : (
+    <>{NOTHING}</>
+  );
+}

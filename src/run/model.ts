@@ -1,0 +1,167 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import { VDomModel } from '@jupyterlab/ui-components';
+
+import type { ApiClient } from '../api/client';
+import { ApiError } from '../api/client';
+import type {
+  CommitDetail,
+  LogText,
+  RunDetail,
+  SeriesPoints
+} from '../api/schema';
+
+/**
+ * How many points of a metric are drawn at most.
+ */
+const POINTS = 2000;
+
+/**
+ * How much of the end of a log is shown at first, in bytes.
+ */
+export const LOG_TAIL = 200_000;
+
+/**
+ * What a run's tab shows: one run, read once, since runs do not change.
+ */
+export class RunModel extends VDomModel {
+  /**
+   * Create a model; {@link load} reads the run.
+   */
+  constructor(options: RunModel.IOptions) {
+    super();
+    this._client = options.client;
+    this.run = options.run;
+    this.workspace = options.workspace;
+  }
+
+  /**
+   * The id of the run.
+   */
+  readonly run: string;
+
+  /**
+   * A contents path in the run's workspace.
+   */
+  readonly workspace: string;
+
+  /**
+   * Everything known of the run, once it has been read.
+   */
+  get detail(): RunDetail | null {
+    return this._detail;
+  }
+
+  /**
+   * Why the run could not be read, if the last try failed.
+   */
+  get error(): ApiError | null {
+    return this._error;
+  }
+
+  /**
+   * Whether the workspace answers that it has no such run.
+   */
+  get isMissing(): boolean {
+    return (
+      this._error?.status === 404 &&
+      this._error.code !== 'missing' &&
+      this._error.code !== 'no_workspace'
+    );
+  }
+
+  /**
+   * Read the run.
+   */
+  async load(): Promise<void> {
+    this._error = null;
+    this.stateChanged.emit();
+    try {
+      const detail = await this._client.run(this.workspace, this.run);
+      if (this.isDisposed) {
+        return;
+      }
+      this._detail = detail;
+    } catch (reason) {
+      if (this.isDisposed) {
+        return;
+      }
+      this._error = toError(reason);
+    }
+    this.stateChanged.emit();
+  }
+
+  /**
+   * The points of a metric; read once.
+   */
+  series(name: string): Promise<SeriesPoints> {
+    let points = this._series.get(name);
+    if (!points) {
+      points = this._client.series(this.workspace, this.run, name, POINTS);
+      points.catch(() => this._series.delete(name));
+      this._series.set(name, points);
+    }
+    return points;
+  }
+
+  /**
+   * The end of a log.
+   *
+   * @param tail - How many bytes of it at most.
+   */
+  log(name: string, tail: number): Promise<LogText> {
+    return this._client.log(this.workspace, this.run, name, tail);
+  }
+
+  /**
+   * The run's commit with its metadata.
+   */
+  commit(id: string): Promise<CommitDetail> {
+    return this._client.commitDetail(this.workspace, id);
+  }
+
+  private _client: ApiClient;
+  private _detail: RunDetail | null = null;
+  private _error: ApiError | null = null;
+  private _series = new Map<string, Promise<SeriesPoints>>();
+}
+
+/**
+ * A namespace for `RunModel` types.
+ */
+export namespace RunModel {
+  /**
+   * What a run model needs.
+   */
+  export interface IOptions {
+    /**
+     * The API.
+     */
+    client: ApiClient;
+
+    /**
+     * The id of the run.
+     */
+    run: string;
+
+    /**
+     * A contents path in the run's workspace.
+     */
+    workspace: string;
+  }
+}
+
+/**
+ * Give every failure the same shape.
+ */
+export function toError(reason: unknown): ApiError {
+  if (reason instanceof ApiError) {
+    return reason;
+  }
+  return new ApiError(
+    0,
+    'unknown',
+    reason instanceof Error ? reason.message : String(reason)
+  );
+}

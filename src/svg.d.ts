@@ -1,0 +1,7 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+declare module '*.svg' {
+  const value: string;
+  export default value;
+}
