@@ -1,0 +1,47 @@
+/**
+ * Galata on the distribution's Chromium; the server runs in a fresh folder (start_server.py).
+ */
+const baseConfig = require('@jupyterlab/galata/lib/playwright-config');
+
+const port = process.env.DOTSCIENCE_UI_PORT ?? '18988';
+process.env.TARGET_URL = `http://127.0.0.1:${port}`;
+
+module.exports = {
+  ...baseConfig,
+  testDir: './tests',
+  timeout: 180000,
+  workers: 1,
+  retries: process.env.CI ? 1 : 0,
+  reporter: [
+    ['list'],
+    ...(process.env.PLAYWRIGHT_JSON_OUTPUT_NAME ? [['json']] : [])
+  ],
+  use: {
+    ...baseConfig.use,
+    baseURL: process.env.TARGET_URL,
+    // Playwright's own ffmpeg is not needed then
+    video: 'off',
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
+    viewport: { width: 1280, height: 800 },
+    launchOptions: {
+      executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-dev-shm-usage',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync'
+      ]
+    }
+  },
+  webServer: {
+    command: 'python start_server.py',
+    url: `${process.env.TARGET_URL}/lab`,
+    timeout: 120000,
+    reuseExistingServer: false,
+    stdout: 'ignore',
+    env: { ...process.env, DOTSCIENCE_UI_PORT: port }
+  }
+};

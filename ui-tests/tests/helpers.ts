@@ -1,0 +1,167 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import {
+  expect,
+  IJupyterLabPageFixture,
+  test as galata
+} from '@jupyterlab/galata';
+import type { Locator, Page } from '@playwright/test';
+import * as fs from 'fs';
+import * as os from 'os';
+import * as path from 'path';
+
+/** Where the server of these tests keeps its files (see start_server.py). */
+export const FILES = path.join(
+  os.tmpdir(),
+  `dotscience-ui-tests-${process.env.DOTSCIENCE_UI_PORT ?? '18988'}`,
+  'files'
+);
+
+/** Where screenshots for people go. */
+export const SHOTS = path.join(__dirname, '..', 'test-results', 'shots');
+
+/**
+ * Galata's test, of which each goes to a place of its own instead of the launcher.
+ */
+export const test = galata.extend({
+  autoGoto: false,
+  waitForApplication: async ({ baseURL }, use) => {
+    await use(async page => {
+      await page.waitForFunction(() => Boolean((window as any).jupyterapp));
+      await page.evaluate(() => (window as any).jupyterapp.restored);
+      await page.locator('#jupyterlab-splash').waitFor({ state: 'detached' });
+    });
+  }
+});
+
+export { expect };
+
+/**
+ * Make a folder of the server's with a fresh copy of the examples, and return its name.
+ */
+export function project(name: string): string {
+  const folder = path.join(FILES, name);
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.cpSync(path.join(__dirname, '..', '..', 'examples'), folder, {
+    recursive: true,
+    filter: source => !/\.(ipynb_checkpoints|dotscience)/.test(source)
+  });
+  return name;
+}
+
+/**
+ * Make an empty folder of the server's, and return its name.
+ */
+export function emptyProject(name: string): string {
+  const folder = path.join(FILES, name);
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(folder, { recursive: true });
+  return name;
+}
+
+/**
+ * Write a notebook of code cells into a folder of the server's.
+ */
+export function writeNotebook(
+  folder: string,
+  name: string,
+  cells: string[]
+): void {
+  const notebook = {
+    cells: cells.map((source, index) => ({
+      cell_type: 'code',
+      id: `cell-${index}`,
+      execution_count: null,
+      metadata: {},
+      outputs: [],
+      source
+    })),
+    metadata: {
+      kernelspec: {
+        display_name: 'Python 3 (ipykernel)',
+        language: 'python',
+        name: 'python3'
+      },
+      language_info: { name: 'python' }
+    },
+    nbformat: 4,
+    nbformat_minor: 5
+  };
+  fs.writeFileSync(
+    path.join(FILES, folder, name),
+    JSON.stringify(notebook, null, 1)
+  );
+}
+
+/**
+ * Open JupyterLab at a file or folder and wait until it is ready.
+ */
+export async function open(
+  page: IJupyterLabPageFixture,
+  where: string
+): Promise<void> {
+  await page.goto(`tree/${where}`);
+}
+
+/**
+ * Execute a command of the application.
+ */
+export async function execute(
+  page: Page,
+  command: string,
+  args: Record<string, unknown> = {}
+): Promise<void> {
+  await page.evaluate(
+    async ([id, a]) => {
+      await (window as any).jupyterapp.commands.execute(id, a);
+    },
+    [command, args] as const
+  );
+}
+
+/** The side panel. */
+export function panel(page: Page): Locator {
+  return page.locator('#dotscience-panel');
+}
+
+/** The rows of the panel. */
+export function rows(page: Page): Locator {
+  return panel(page)
+    .getByRole('listbox', { name: 'Runs' })
+    .getByRole('option');
+}
+
+/**
+ * Open the panel.
+ */
+export async function openPanel(page: Page): Promise<void> {
+  await execute(page, 'dotscience:open-panel');
+  await expect(panel(page)).toBeVisible();
+}
+
+/**
+ * Run all cells of the notebook at hand; returns when the last one has ended.
+ */
+export async function runAll(page: Page): Promise<void> {
+  // a notebook that was just opened has to have its kernel first
+  await page.waitForFunction(
+    () => {
+      const context = (window as any).jupyterapp.shell.currentWidget
+        ?.sessionContext;
+      return (
+        context?.isReady && context.session?.kernel?.status === 'idle'
+      );
+    },
+    null,
+    { timeout: 60000 }
+  );
+  await execute(page, 'notebook:run-all-cells');
+}
+
+/**
+ * Take a screenshot for people to look at.
+ */
+export async function shot(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: path.join(SHOTS, `${name}.png`) });
+}
