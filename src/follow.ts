@@ -14,15 +14,15 @@ import type { Widget } from '@lumino/widgets';
 /** How long the file browser has to find the folder it showed before a reload, in ms. */
 const RESTORE = 1000;
 
-/** Ids of our own tabs start with this. */
-const OURS = 'dotscience';
+/** Name of the data attribute by which a tab of ours tells its workspace's contents path. */
+export const WORKSPACE = 'dotscienceWorkspace';
 
 /**
  * Tells which folder is at hand: that of the document at hand, else the file browser's.
  *
  * #### Notes
- * Our own tabs, and documents of drives that are not the server's files (a run's files of
- * the past, for instance), leave the folder as it is.
+ * A tab of ours stands for its workspace. Documents of drives that are not the server's files (a
+ * run's files of the past, for instance) leave the folder as it is.
  */
 export class FolderFollower implements IDisposable {
   /**
@@ -81,8 +81,9 @@ export class FolderFollower implements IDisposable {
       this._context = context;
       context?.pathChanged.connect(this._update, this);
     }
-    const folder = this._folder(widget, context);
+    const folder = this._folder(widget, context) ?? this._firstFolder();
     if (folder !== null) {
+      this._told = true;
       this._options.onFolder(folder);
     }
   }
@@ -91,19 +92,28 @@ export class FolderFollower implements IDisposable {
     widget: Widget | null,
     context: DocumentRegistry.Context | undefined
   ): string | null {
-    const { browser, contents } = this._options;
     if (context) {
-      const path = serverPath(contents, context.path);
+      const path = serverPath(this._options.contents, context.path);
       return path === null ? null : PathExt.dirname(path);
     }
-    if (widget?.id.startsWith(OURS)) {
-      return null;
-    }
+    return widget?.node.dataset[WORKSPACE] ?? this._browsed();
+  }
+
+  /**
+   * The folder to begin with where what is at hand names none: there is nothing to be left as it is.
+   */
+  private _firstFolder(): string | null {
+    return this._told ? null : (this._browsed() ?? '');
+  }
+
+  private _browsed(): string | null {
+    const { browser, contents } = this._options;
     return browser ? serverPath(contents, browser.model.path) : '';
   }
 
   private _context: DocumentRegistry.Context | undefined;
   private _isDisposed = false;
+  private _told = false;
 }
 
 /**

@@ -9,6 +9,8 @@ from jupyterlab.galata import configure_jupyter_server
 c = get_config()  # noqa: F821 - given by Jupyter's configuration loader
 configure_jupyter_server(c)
 c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.base_url = "/user/me/"
+c.ServerApp.disable_check_xsrf = False
 c.ServerApp.port = int(os.environ["DOTSCIENCE_UI_PORT"])
 c.ServerApp.port_retries = 0
 c.ServerApp.root_dir = os.environ["DOTSCIENCE_UI_ROOT"]

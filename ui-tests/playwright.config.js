@@ -4,7 +4,8 @@
 const baseConfig = require('@jupyterlab/galata/lib/playwright-config');
 
 const port = process.env.DOTSCIENCE_UI_PORT ?? '18988';
-process.env.TARGET_URL = `http://127.0.0.1:${port}`;
+// below a prefix, as under JupyterHub: nothing may take the server's root for granted
+process.env.TARGET_URL = `http://127.0.0.1:${port}/user/me`;
 
 module.exports = {
   ...baseConfig,

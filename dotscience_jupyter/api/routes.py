@@ -234,8 +234,8 @@ ROUTES: tuple[Route, ...] = (
         "getOriginalStatus",
         "GET",
         "/status",
-        "The committer's state, at the address that the original plugin asks; status is no-workspace "
-        "where nothing is tracked",
+        "The committer's state, at the address that the original plugin asks; no-workspace where "
+        "nothing is tracked",
         models.Status,
     ),
     Route(

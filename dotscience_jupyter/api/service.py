@@ -7,42 +7,32 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from dotscience_jupyter import provenance
-from dotscience_jupyter.committer import Committer, CommitterError
+from dotscience_jupyter.committer import Committer
 from dotscience_jupyter.records import (
-    AmbiguousError,
-    ConflictError,
-    DuplicateRunError,
-    NotFoundError,
     Records,
-    RecordsError,
-    WhereError,
     Workspace,
-    WorkspaceError,
 )
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import to_text
-from dotscience_jupyter.records.workspace import refusal, suggest_root
 from dotscience_jupyter.snapshots import (
-    CorruptStoreError,
     Engine,
     Kind,
-    PathNotFoundError,
     Progress,
-    SnapshotError,
-    SnapshotNotFoundError,
     open_engine,
 )
 
 from . import bodies, models
 from .errors import ApiError
 from .paths import PathMapper, folder_path
+from .tracking import create_workspace, no_workspace, suggest
+from .translate import translated
 
 __all__ = [
     "ApiError",
@@ -57,56 +47,6 @@ _PAGE = 500
 _LOCK_SECONDS = 120.0  # a commit of a very large folder may take so long before gc gives up
 
 OnChange = Callable[[str], None]
-
-
-def no_workspace() -> ApiError:
-    """Return the error of a path that lies in no workspace."""
-    return ApiError(
-        404,
-        "no_workspace",
-        "This folder is not tracked. Start tracking it, publish a run in it, or use "
-        "'jupyter dotscience init'.",
-    )
-
-
-def create_workspace(path: Path, mapper: PathMapper, *, force: bool = False) -> Workspace:
-    """Make a folder a workspace.
-
-    Raises
-    ------
-    ApiError
-        404 ``not_found`` if there is no such folder, 409 ``refused`` if it is a home folder or the
-        file system's root and ``force`` is not given, 403 ``unreadable`` if it cannot be written.
-    """
-    name = mapper.to_contents(path) or path.name
-    if not path.is_dir():
-        raise ApiError(404, "not_found", f"There is no folder {name!r}, so it cannot be tracked.")
-    if not force and not (path / ".dotscience" / "workspace.json").is_file() and refusal(path):
-        raise ApiError(
-            409,
-            "refused",
-            "A home folder or the root of the file system is not tracked unless told to (force). "
-            "Choose a project's folder instead.",
-        )
-    try:
-        return Workspace.create(path, force=force)
-    except WorkspaceError as error:
-        raise ApiError(403, "unreadable", mapper.scrub(str(error), path)) from None
-
-
-def suggest(path: Path, mapper: PathMapper) -> tuple[str | None, str]:
-    """Return the contents path of the folder that should be tracked for a path, or why none."""
-    folder = path if path.is_dir() else path.parent
-    if not folder.is_dir():
-        return None, "There is no such folder."
-    for candidate in (suggest_root(folder), folder):
-        contents = mapper.to_contents(candidate)
-        if contents is not None and not refusal(candidate):
-            return contents, ""
-    return None, (
-        "A home folder or the root of the file system is not tracked unless told to. "
-        "Open or make a project's folder."
-    )
 
 
 class WorkspaceService:
@@ -163,11 +103,11 @@ class WorkspaceService:
             404 ``no_workspace``, or 500 ``unreadable`` if its records or store cannot be opened.
         """
         mapper = mapper or PathMapper(contents_root)
-        with _translated(mapper, Path(path)):
+        with translated(mapper, Path(path)):
             workspace = Workspace.find(Path(path))
             if workspace is None:
                 raise no_workspace()
-        with _translated(mapper, workspace.root):
+        with translated(mapper, workspace.root):
             records = Records.open(workspace.database_url)
             try:
                 store = open_engine(workspace.root, workspace.store, engine)
@@ -480,7 +420,7 @@ class WorkspaceService:
 
     def errors(self) -> AbstractContextManager[None]:
         """Return a context in which errors of the rooms below become errors of the API."""
-        return _translated(self.mapper, self.workspace.root)
+        return translated(self.mapper, self.workspace.root)
 
 
 def _versions(row: rows.Run) -> list[tuple[str, str]]:
@@ -489,31 +429,3 @@ def _versions(row: rows.Run) -> list[tuple[str, str]]:
         for item in row.files
         if item.direction == "input" and item.version
     ]
-
-
-_STATUS: tuple[tuple[type[Exception], int, str], ...] = (
-    (NotFoundError, 404, "not_found"),
-    (AmbiguousError, 400, "ambiguous"),
-    (WhereError, 400, "invalid_where"),
-    (ConflictError, 409, "conflict"),
-    (DuplicateRunError, 409, "conflict"),
-    (SnapshotNotFoundError, 404, "not_found"),
-    (PathNotFoundError, 404, "not_found"),
-    (CorruptStoreError, 500, "unreadable"),
-    (CommitterError, 409, "conflict"),
-    (SnapshotError, 500, "unreadable"),
-    (RecordsError, 500, "unreadable"),
-    (WorkspaceError, 500, "unreadable"),
-)
-
-
-@contextmanager
-def _translated(mapper: PathMapper, root: Path) -> Iterator[None]:
-    """Turn the errors of the rooms below into errors of the API."""
-    try:
-        yield
-    except tuple(kind for kind, _, _ in _STATUS) as error:
-        for kind, status, code in _STATUS:
-            if isinstance(error, kind):
-                raise ApiError(status, code, mapper.scrub(str(error), root)) from error
-        raise

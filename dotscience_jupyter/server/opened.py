@@ -86,9 +86,15 @@ class OpenedWorkspace:
         """Return the event's data; blocks."""
         service = self.service
         status = service.status()
-        head, runs = self._news()
-        if runs is not None and action == "status":
-            action = "committed"  # by another program, on the same workspace
+        runs: list[str] | None = None
+        if action in ("committed", "status"):
+            # not before: a commit may be there by the time that "committing" is told
+            head, runs = self._news()
+            if runs is not None:
+                action = "committed"  # perhaps by another program, on the same workspace
+        else:
+            newest = service.commits(0, 1).items
+            head = newest[0].id if newest else None
         ids = runs or []
         return {
             "workspace": service.mapper.to_contents(service.workspace.root) or "",
@@ -98,8 +104,8 @@ class OpenedWorkspace:
             "changed": len(status.changed_files) + status.more_changed_files,
             "message": status.message,
             "head": head,
-            "runs": ids[:LISTED_RUNS] if action == "committed" else [],
-            "total_runs": len(ids) if action == "committed" else 0,
+            "runs": ids[:LISTED_RUNS],
+            "total_runs": len(ids),
         }
 
     def _news(self) -> tuple[str | None, list[str] | None]:

@@ -10,7 +10,7 @@ import { Widget } from '@lumino/widgets';
 import { ApiError } from '../api/client';
 import type { CommitResult } from '../api/schema';
 import { CommandIDs } from '../commands';
-import { FolderFollower } from '../follow';
+import { FolderFollower, WORKSPACE } from '../follow';
 import { WorkspaceTracker } from '../model';
 import { addWorkspaceCommands } from '../workspacecommands';
 import { FakeClient } from './utils';
@@ -190,9 +190,12 @@ describe('FolderFollower', () => {
       } as any,
       onFolder: path => folders.push(path)
     });
-    const show = (id: string, path?: string) => {
+    const show = (id: string, path?: string, workspace?: string) => {
       const widget = new Widget();
       widget.id = id;
+      if (workspace !== undefined) {
+        widget.node.dataset[WORKSPACE] = workspace;
+      }
       if (path) {
         documents.set(widget, aDocument(path));
       }
@@ -207,9 +210,10 @@ describe('FolderFollower', () => {
     notebook.path = 'project/moved.ipynb';
     notebook.pathChanged.emit(notebook.path);
     expect(folders.splice(0)).toEqual(['project']);
-    // Our own tabs and files of the past do not take the panel elsewhere.
-    show('dotscience-run-1');
-    show('b', 'dotscience-run:w/train.ipynb');
+    show('dotscience-run-1', undefined, 'other/workspace');
+    expect(folders.splice(0)).toEqual(['other/workspace']);
+    // Files of the past do not take the panel elsewhere.
+    show('b', 'dotscience:w/train.ipynb');
     expect(folders).toEqual([]);
     show('launcher');
     expect(folders.splice(0)).toEqual(['home']);
@@ -219,5 +223,24 @@ describe('FolderFollower', () => {
     follower.dispose();
     pathChanged.emit({});
     expect(folders).toEqual([]);
+  });
+
+  it('begins somewhere even when a file of the past is at hand', async () => {
+    const owner = {};
+    const widget = new Widget();
+    const frozen = aDocument('dotscience:w/train.ipynb');
+    const folders: string[] = [];
+    const follower = new FolderFollower({
+      shell: {
+        currentWidget: widget,
+        currentChanged: new Signal<any, any>(owner)
+      } as any,
+      browser: null,
+      contents: contents as any,
+      documents: { contextForWidget: () => frozen } as any,
+      onFolder: path => folders.push(path)
+    });
+    await follower.start(Promise.resolve());
+    expect(folders).toEqual(['']);
   });
 });

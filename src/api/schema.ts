@@ -268,7 +268,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The committer's state, at the address that the original plugin asks; status is no-workspace where nothing is tracked */
+        /** The committer's state, at the address that the original plugin asks; no-workspace where nothing is tracked */
         get: operations["getOriginalStatus"];
         put?: never;
         post?: never;

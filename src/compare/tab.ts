@@ -10,6 +10,7 @@ import { UUID } from '@lumino/coreutils';
 
 import type { ApiClient } from '../api/client';
 import { CommandIDs } from '../commands';
+import { WORKSPACE } from '../follow';
 import { CompareModel } from './model';
 import type { ICompareActions } from './view';
 import { CompareWidget } from './widget';
@@ -45,6 +46,8 @@ export function createCompareTab(options: {
   const content = new CompareWidget({ model, actions, themeManager, trans });
   const tab = new MainAreaWidget({ content });
   tab.id = `dotscience-compare-${UUID.uuid4()}`;
+  tab.addClass('jp-DotscienceMain');
+  tab.node.dataset[WORKSPACE] = workspace;
   tab.title.closable = true;
   void model.load();
   return tab;

@@ -158,6 +158,7 @@ function Runs(props: IPanelProps): React.ReactElement {
           selected={model.selected}
           fresh={model.fresh}
           columns={columns}
+          showsOwnMetrics={model.showsOwnMetrics}
           now={now}
           language={props.language}
           trans={trans}

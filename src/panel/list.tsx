@@ -29,6 +29,9 @@ export interface IRunListProps {
   /** The values to show for each run. */
   columns: readonly IColumn[];
 
+  /** Whether each run shows metrics of its own beside them. */
+  showsOwnMetrics: boolean;
+
   /** The present moment, ms since the epoch. */
   now: number;
 
@@ -221,6 +224,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
         isSelected={run !== undefined && props.selected.includes(run.id)}
         isFresh={run !== undefined && props.fresh.has(run.id)}
         columns={props.columns}
+        showsOwnMetrics={props.showsOwnMetrics}
         now={props.now}
         language={props.language}
         trans={trans}

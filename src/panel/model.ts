@@ -10,9 +10,6 @@ import type { IWorkspaceEvent, IWorkspaceTracker } from '../tokens';
 import { fieldOf } from './format';
 import { RunsModel } from './runs';
 
-/** How many metrics are shown when none are chosen. */
-const DEFAULT_METRICS = 2;
-
 /** For how long a run that has just arrived is marked, in ms. */
 const FRESH = 4000;
 
@@ -76,13 +73,17 @@ export class PanelModel implements IDisposable {
     return this._fresh;
   }
 
+  /** Whether each run shows metrics of its own, since none are chosen. */
+  get showsOwnMetrics(): boolean {
+    return this._metrics.length === 0;
+  }
+
   /** The values to show for each run: what the list is sorted by, then the chosen metrics. */
   get columns(): readonly IColumn[] {
-    const chosen =
-      this._metrics.length > 0
-        ? this._metrics
-        : this.runs.metrics.slice(0, DEFAULT_METRICS);
-    const columns: IColumn[] = chosen.map(name => ({ kind: 'metrics', name }));
+    const columns: IColumn[] = this._metrics.map(name => ({
+      kind: 'metrics',
+      name
+    }));
     const { sort } = this.runs.filter;
     const sorted = [
       ...this.runs.metrics.map(name => ({ kind: 'metrics', name }) as const),
@@ -102,7 +103,7 @@ export class PanelModel implements IDisposable {
   }
 
   /**
-   * Choose the metrics to show; the first ones of the workspace when empty.
+   * Choose the metrics to show; the first ones of each run when empty.
    */
   setMetrics(names: readonly string[]): void {
     this._metrics = names;

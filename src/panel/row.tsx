@@ -10,6 +10,9 @@ import { formatDuration, formatTime, runTitle } from '../run/format';
 import { baseName, relativeTime, shortValue } from './format';
 import type { IColumn } from './model';
 
+/** How many metrics of its own a run shows when none are chosen. */
+const OWN_METRICS = 2;
+
 /**
  * What a row shows.
  */
@@ -40,6 +43,9 @@ export interface IRunRowProps {
 
   /** The values to show. */
   columns: readonly IColumn[];
+
+  /** Whether it shows metrics of its own beside them. */
+  showsOwnMetrics: boolean;
 
   /** The present moment, ms since the epoch. */
   now: number;
@@ -148,7 +154,11 @@ function RunRowContent(
             {run.error}
           </span>
         ) : (
-          <Values run={run} columns={props.columns} />
+          <Values
+            run={run}
+            columns={props.columns}
+            showsOwnMetrics={props.showsOwnMetrics}
+          />
         )}
       </div>
     </>
@@ -190,11 +200,18 @@ function Badges(props: {
 function Values(props: {
   run: RunSummary;
   columns: readonly IColumn[];
+  showsOwnMetrics: boolean;
 }): React.ReactElement {
   const { run, columns } = props;
+  const own = props.showsOwnMetrics
+    ? Object.keys(run.metrics)
+        .filter(name => !columns.some(column => column.name === name))
+        .slice(0, OWN_METRICS)
+        .map(name => ({ kind: 'metrics', name }) as const)
+    : [];
   return (
     <>
-      {columns
+      {[...columns, ...own]
         .filter(({ kind, name }) => name in run[kind])
         .map(({ kind, name }) => (
           <span

@@ -13,6 +13,7 @@ import type {
 
 import type { ApiClient } from '../api/client';
 import { CommandIDs } from '../commands';
+import { WORKSPACE } from '../follow';
 import { RunModel } from './model';
 import type { IRunActions } from './view';
 import { RunWidget } from './widget';
@@ -42,6 +43,8 @@ export function createRunTab(options: {
   const content = new RunWidget({ model, actions, themeManager, trans });
   const tab = new MainAreaWidget({ content });
   tab.id = `dotscience-run-${run}`;
+  tab.addClass('jp-DotscienceMain');
+  tab.node.dataset[WORKSPACE] = workspace;
   tab.title.closable = true;
   tab.toolbar.node.setAttribute('aria-label', trans.__('Run actions'));
   const buttons: { id: string; label: string; args: ReadonlyJSONObject }[] = [

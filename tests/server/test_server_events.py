@@ -161,3 +161,18 @@ def test_the_schema_is_one_that_jupyter_takes():
     logger = EventLogger()
     logger.register_event_schema(SCHEMA_FILE)
     assert "https://dotscience-jupyter.readthedocs.io/events/workspace/v1" in logger.schemas
+
+
+async def test_a_commit_that_is_done_before_it_is_told_of_is_told_of_once(
+    jp_serverapp, events, tracked
+):
+    """The event of 'committing' may be made when the commit is there already."""
+    app = jp_serverapp.extension_manager.extension_points["dotscience_jupyter"].app
+    app.manager.watch = False
+    opened = await app.manager.get("project")
+    run_id = tracked.publish("late.ipynb")
+    for action in ("committing", "committed", "status"):
+        opened.told(action)
+    await events.wait(lambda data: data["action"] == "status")
+    told = [(data["action"], data["runs"]) for data in events.heard]
+    assert told == [("committing", []), ("committed", [run_id]), ("status", [])]

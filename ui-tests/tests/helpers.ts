@@ -7,6 +7,7 @@ import {
   test as galata
 } from '@jupyterlab/galata';
 import type { Locator, Page } from '@playwright/test';
+import { execFileSync } from 'child_process';
 import * as fs from 'fs';
 import * as os from 'os';
 import * as path from 'path';
@@ -164,4 +165,43 @@ export async function runAll(page: Page): Promise<void> {
  */
 export async function shot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: path.join(SHOTS, `${name}.png`) });
+}
+
+/**
+ * Fill a new workspace with runs, as fast as records can be written (make_runs.py).
+ */
+export function writeRuns(folder: string, count: number): void {
+  execFileSync(
+    'python',
+    [
+      path.join(__dirname, '..', 'make_runs.py'),
+      path.join(FILES, folder),
+      String(count)
+    ],
+    { stdio: 'inherit' }
+  );
+}
+
+/**
+ * What axe finds to be a serious or critical problem of accessibility in a part of the page.
+ */
+export async function seriousProblems(
+  page: Page,
+  selector: string
+): Promise<string[]> {
+  if (!(await page.evaluate(() => 'axe' in window))) {
+    await page.evaluate(
+      fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf-8')
+    );
+  }
+  return page.evaluate(async where => {
+    const results = await (window as any).axe.run(where, {
+      resultTypes: ['violations']
+    });
+    return results.violations
+      .filter((v: any) => ['serious', 'critical'].includes(v.impact))
+      .flatMap((v: any) =>
+        v.nodes.map((n: any) => `${v.id}: ${n.html.slice(0, 200)}`)
+      );
+  }, selector);
 }
