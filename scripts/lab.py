@@ -10,6 +10,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from dotscience_jupyter.records import Workspace
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,7 +19,9 @@ def main() -> None:
     """Copy the examples to a new folder and become JupyterLab there."""
     folder = ROOT / "sandbox" / f"lab-{datetime.now():%Y%m%d-%H%M%S}"
     shutil.copytree(ROOT / "examples", folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    print(f"A fresh copy of the examples is in {folder.relative_to(ROOT)}.")
+    # else the first run would track this whole checkout, the Git work tree that the copy lies in
+    Workspace.create(folder)
+    print(f"A fresh copy of the examples is in {folder.relative_to(ROOT)}; it is tracked.")
     print("Open 01-clean.ipynb and choose Run > Run All Cells.")
     arguments = ["jupyter", "lab", "--LabApp.default_url=/lab/tree/01-clean.ipynb", *sys.argv[1:]]
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -73,7 +73,7 @@ def python() -> Outcome:
     report = OUT / "python.xml"
     code = run(["pytest", "-q", "-n", "auto", "--dist", "loadgroup", f"--junit-xml={report}"])
     if report.exists():
-        suites = ElementTree.parse(report).getroot().findall("testsuite")  # noqa: S314 - our own file
+        suites = ElementTree.parse(report).getroot().findall("testsuite")
         total, failed, skipped = (
             sum(int(s.get(key, "0")) for s in suites) for key in ("tests", "failures", "skipped")
         )
@@ -159,7 +159,9 @@ def main() -> int:
             f"{o.name:<11} {o.passed:>5} passed {o.failed:>3} failed {o.skipped:>3} skipped"
             f" {o.seconds:6.0f} s{note}"
         )
-    passed, failed, skipped = (sum(getattr(o, k) for o in outcomes) for k in ("passed", "failed", "skipped"))
+    passed, failed, skipped = (
+        sum(getattr(o, k) for o in outcomes) for k in ("passed", "failed", "skipped")
+    )
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

@@ -1,6 +1,9 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Configuration of the JupyterLab that the browser tests drive. Never use it for anything else: it asks for no token."""
+"""Configuration of the JupyterLab that the browser tests drive.
+
+Never use it for anything else: it asks for no token.
+"""
 
 import os
 

@@ -1,6 +1,6 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Start the JupyterLab that the browser tests drive, in a fresh folder below the system's temporary one."""
+"""Start the JupyterLab that the browser tests drive, in a fresh temporary folder."""
 
 from __future__ import annotations
 
