@@ -1,0 +1,195 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""How two frozen folders differ, and how the live folder differs from a frozen one.
+
+In both a folder is a set of files and links; folders themselves are listed only where an empty one
+came or went, or where the permissions of one that stayed are others.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from . import objects
+from .engine import Change, Difference, Kind, LiveChange, PathNotFoundError
+from .objects import FOLDER, Item
+from .scan import Folder
+from .trees import Trees
+
+
+def diff(trees: Trees, old: str | None, new: str, under: str = "") -> list[Difference]:
+    """Compare two snapshots; see :meth:`Engine.diff`."""
+    before: Item | None = None
+    after: Item | None = None
+    error: PathNotFoundError | None = None
+    try:
+        before = None if old is None else trees.lookup(old, under)
+    except PathNotFoundError as missing:
+        error = missing
+    try:
+        after = trees.lookup(new, under)
+    except PathNotFoundError as missing:
+        if before is None:
+            raise (error or missing) from None
+    found = list(_diff(trees, under, before, after))
+    found.sort(key=lambda difference: difference.path)
+    return found
+
+
+def _diff(trees: Trees, path: str, old: Item | None, new: Item | None) -> Iterator[Difference]:
+    if old is not None and new is not None and old.code == new.code == FOLDER:
+        if old.mode != new.mode and path:
+            yield Difference(path, Change.MODIFIED, old.entry(path), new.entry(path))
+        if old.digest != new.digest:
+            prefix = f"{path}/" if path else ""
+            olds, news = _unshared(trees, old.digest, new.digest)
+            for name in olds.keys() | news.keys():
+                a, b = olds.get(name), news.get(name)
+                if a != b:
+                    yield from _diff(trees, prefix + name, a, b)
+        return
+    before = [] if old is None else list(_leaves(trees, path, old))
+    after = [] if new is None else list(_leaves(trees, path, new))
+    if before and after and before[0][0] == after[0][0]:
+        # one thing became another under the same name
+        (_, a), (_, b) = before.pop(0), after.pop(0)
+        if not a.same(b):
+            yield Difference(path, Change.MODIFIED, a.entry(path), b.entry(path))
+    for place, item in before:
+        yield Difference(place, Change.REMOVED, item.entry(place), None)
+    for place, item in after:
+        yield Difference(place, Change.ADDED, None, item.entry(place))
+
+
+def _unshared(trees: Trees, old: bytes, new: bytes) -> tuple[dict[str, Item], dict[str, Item]]:
+    """Return the entries of two folders by name, without those in pages that both have."""
+    old_pages, new_pages = trees.pages(old), trees.pages(new)
+    shared = set(old_pages) & set(new_pages)
+    first, second = (
+        {item.name: item for page in pages if page not in shared for item in trees.page(page)}
+        for pages in (old_pages, new_pages)
+    )
+    return first, second
+
+
+def _leaves(trees: Trees, path: str, item: Item) -> Iterator[tuple[str, Item]]:
+    """Yield the files, links and empty folders that an entry stands for."""
+    if item.code != FOLDER:
+        yield path, item
+        return
+    children = trees.children(item.digest)
+    if not children:
+        if path:
+            yield path, item
+        return
+    prefix = f"{path}/" if path else ""
+    for child in children:
+        yield from _leaves(trees, prefix + child.name, child)
+
+
+class LiveComparison:
+    """Compares the result of a walk that read nothing with a frozen folder."""
+
+    def __init__(
+        self,
+        trees: Trees,
+        unread: dict[str, os.stat_result],
+        skipped: set[str],
+        digest: Callable[[str, os.stat_result], bytes | None],
+    ) -> None:
+        self._trees = trees
+        self._unread = unread
+        self._skipped = skipped
+        self._digest = digest
+        self.changes: list[LiveChange] = []
+
+    def run(self, live: Folder, frozen: Item | None) -> list[LiveChange]:
+        """Return the changes from ``frozen`` to ``live``, sorted by path."""
+        self._folder("", live, frozen)
+        self.changes.sort(key=lambda change: change.path)
+        return self.changes
+
+    def _add(self, path: str, change: Change, kind: Kind, size: int) -> None:
+        self.changes.append(LiveChange(path, change, kind, size))
+
+    def _folder(self, path: str, live: Folder, frozen: Item | None) -> None:
+        if frozen is not None and live.tree and live.tree == frozen.digest:
+            items: dict[str, Item] | None = None
+        else:
+            items = {} if frozen is None else self._trees.items(frozen.digest)
+        if frozen is not None and live.mode != frozen.mode and path:
+            self._add(path, Change.MODIFIED, Kind.FOLDER, 0)
+        if items is None:
+            return
+        prefix = f"{path}/" if path else ""
+        if frozen is None and path and not live.raw and not live.folders:
+            self._add(path, Change.ADDED, Kind.FOLDER, 0)
+        for name, raw in live.raw.items():
+            self._file(prefix + name, raw, items.get(name))
+        for name, child in live.folders.items():
+            item = items.get(name)
+            if item is None or item.code == FOLDER:
+                self._folder(prefix + name, child, item)
+            elif not child.raw and not child.folders:
+                self._add(prefix + name, Change.MODIFIED, Kind.FOLDER, 0)
+            else:
+                self._add(prefix + name, Change.REMOVED, item.kind, item.size)
+                self._folder(prefix + name, child, None)
+        for name, item in items.items():
+            if name not in live.raw and name not in live.folders:
+                self._gone(prefix + name, item)
+
+    def _file(self, path: str, raw: bytes | None, frozen: Item | None) -> None:
+        if frozen is not None and frozen.code == FOLDER:
+            before = list(_leaves(self._trees, path, frozen))
+            if before[0][0] == path:  # it was empty
+                kind, size = self._describe(path, raw)
+                self._add(path, Change.MODIFIED, kind, size)
+                return
+            self._gone(path, frozen)
+            frozen = None
+        if raw is None:
+            self._unread_file(path, self._unread[path], frozen)
+            return
+        if frozen is not None:
+            item = objects.decode_entry(raw)[0]
+            if item == frozen or item.same(frozen):
+                return
+        kind, size = self._describe(path, raw)
+        self._add(path, Change.ADDED if frozen is None else Change.MODIFIED, kind, size)
+
+    def _describe(self, path: str, raw: bytes | None) -> tuple[Kind, int]:
+        if raw is None:
+            return Kind.FILE, self._unread[path].st_size
+        item = objects.decode_entry(raw)[0]
+        return item.kind, item.size
+
+    def _unread_file(self, path: str, status: os.stat_result, frozen: Item | None) -> None:
+        change = Change.MODIFIED
+        if frozen is None:
+            change = Change.ADDED
+        elif (
+            frozen.kind is Kind.FILE
+            and frozen.size == status.st_size
+            and frozen.mode == stat.S_IMODE(status.st_mode)
+        ):
+            # all that lstat can tell is the same, so only its bytes can say
+            digest = self._digest(path, status)
+            if digest is None or digest == frozen.digest:
+                return
+        self._add(path, change, Kind.FILE, status.st_size)
+
+    def _gone(self, path: str, frozen: Item) -> None:
+        for place, item in _leaves(self._trees, path, frozen):
+            if not self._is_skipped(place):
+                self._add(place, Change.REMOVED, item.kind, item.size)
+
+    def _is_skipped(self, path: str) -> bool:
+        """Whether a path is there but could not be looked at, so that nothing is known of it."""
+        while path:
+            if path in self._skipped:
+                return True
+            path = path.rpartition("/")[0]
+        return False

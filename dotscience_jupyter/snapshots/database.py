@@ -1,0 +1,262 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""All packs of a store as one set of objects, and the sessions that add to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from .engine import CorruptStoreError, SnapshotError
+from .packs import Pack, PackWriter, compress
+from .store import Store, fsync_folder, writing
+
+PACK_LIMIT = 1 << 28
+"""A pack is closed when it has grown to this many bytes."""
+MERGE_FROM = 40
+"""Small packs are merged when there are this many."""
+MERGE_LIMIT = 1 << 24
+"""Packs below this size are small."""
+
+_OPEN_PACKS = 64
+
+
+class MissingObjectError(CorruptStoreError):
+    """No pack holds an object that should be there."""
+
+
+class Database:
+    """The objects of one store. Thread-safe; other processes may add and merge packs meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock = threading.Lock()
+        self._packs: dict[str, Pack] = {}
+        self._order: tuple[Pack, ...] = ()
+        self._seen: int = -1
+        self._open: OrderedDict[str, Pack] = OrderedDict()
+        self.refresh()
+
+    def refresh(self, force: bool = False) -> None:
+        """Take notice of packs that came and went."""
+        with self._lock:
+            try:
+                seen = os.stat(self.store.packs).st_mtime_ns
+                if seen == self._seen and not force:
+                    return
+                names = [name for name in os.listdir(self.store.packs) if name.endswith(".pack")]
+            except OSError as error:
+                raise SnapshotError(
+                    f"The snapshot store {self.store.folder} cannot be read: "
+                    f"{error.strerror or error}. Check that the disk is there."
+                ) from error
+            packs = {}
+            for name in names:
+                known = self._packs.get(name)
+                try:
+                    packs[name] = known or Pack.load(f"{self.store.packs}/{name}")
+                except FileNotFoundError:
+                    continue  # merged into another one since
+                except OSError as error:
+                    raise CorruptStoreError(
+                        f"The pack {name} of the snapshot store cannot be read: "
+                        f"{error.strerror or error}."
+                    ) from error
+            self._packs, self._seen = packs, seen
+            self._order = tuple(packs.values())
+
+    @property
+    def packs(self) -> tuple[Pack, ...]:
+        """The packs known now."""
+        return self._order
+
+    def find(self, digest: bytes) -> tuple[Pack, int] | None:
+        """Return where an object is, or None."""
+        for pack in self._order:
+            at = pack.find(digest)
+            if at >= 0:
+                return pack, at
+        return None
+
+    def has(self, digest: bytes) -> bool:
+        """Whether the object is stored."""
+        return self.find(digest) is not None
+
+    def get(self, digest: bytes) -> bytes:
+        """Return an object, verified.
+
+        Raises
+        ------
+        MissingObjectError
+            If it is in no pack.
+        CorruptStoreError
+            If every copy of it is damaged.
+        """
+        damage: CorruptStoreError | None = None
+        for _ in range(5):
+            for pack in self._order:
+                at = pack.find(digest)
+                if at < 0:
+                    continue
+                self._note_use(pack)
+                try:
+                    return pack.read(at)
+                except CorruptStoreError as error:
+                    damage = error
+                except FileNotFoundError:
+                    break  # merged into another pack since; look again
+            else:
+                if damage is not None:
+                    raise damage
+            self.refresh(force=True)
+        raise MissingObjectError("A stored object is missing.")
+
+    def _note_use(self, pack: Pack) -> None:
+        with self._lock:
+            self._open[pack.name] = pack
+            self._open.move_to_end(pack.name)
+            if len(self._open) > _OPEN_PACKS:
+                self._open.popitem(last=False)[1].forget_handle()
+
+    def add(self, pack: Pack) -> None:
+        """Take notice of a pack that was just published."""
+        with self._lock:
+            self._packs[pack.name] = pack
+            self._order = tuple(self._packs.values())
+
+    def remove(self, packs: list[Pack]) -> int:
+        """Delete packs whose objects are elsewhere or not needed; returns the bytes freed."""
+        freed = 0
+        with self._lock, writing(self.store.folder):
+            for pack in packs:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(pack.path)
+                    freed += pack.size
+                self._packs.pop(pack.name, None)
+            self._order = tuple(self._packs.values())
+        return freed
+
+    def session(self) -> Session:
+        """Start adding objects."""
+        return Session(self)
+
+    def merge_small(self) -> None:
+        """Merge packs when there are many small ones. The caller holds the store's shared lock.
+
+        Of the small packs the smallest are taken, up to the one that is larger than all before it
+        together, so that an object is copied a number of times that grows with the logarithm of
+        what is stored.
+        """
+        small = sorted((p for p in self._order if p.size < MERGE_LIMIT), key=lambda p: p.size)
+        if len(small) < MERGE_FROM:
+            return
+        total, count = 0, 0
+        for number, pack in enumerate(small):
+            if number >= MERGE_FROM // 2 and pack.size > total:
+                break
+            total += pack.size
+            count = number + 1
+        self.replace(small[:count])
+
+    def replace(self, packs: list[Pack]) -> None:
+        """Copy all objects of some packs into one new pack, then delete them."""
+        writer = PackWriter(self.store)
+        damaged: set[bytes] = set()
+        try:
+            for pack in packs:
+                for at in sorted(range(len(pack)), key=pack.offset):
+                    digest = pack.digest(at)
+                    if digest in writer.entries:
+                        continue
+                    try:
+                        writer.copy(pack, at)
+                    except CorruptStoreError:
+                        damaged.add(digest)
+                    except FileNotFoundError:
+                        return  # another process merged it just now
+            if not damaged <= writer.entries.keys():
+                return  # for verify to report
+            merged = writer.publish()
+        finally:
+            writer.abort()
+        with writing(self.store.folder):
+            fsync_folder(self.store.packs)
+        self.add(merged)
+        self.remove(packs)
+
+    def close(self) -> None:
+        """Let go of open files."""
+        with self._lock:
+            for pack in self._open.values():
+                pack.forget_handle()
+            self._open.clear()
+
+
+class Session:
+    """Adds objects; nothing counts until :meth:`commit` returned.
+
+    :meth:`has` may be called from any thread, the other methods from one.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer: PackWriter | None = None
+        self._closing: list[tuple[PackWriter, Future[Pack]]] = []
+        self._publisher: ThreadPoolExecutor | None = None
+        self.added = 0
+
+    def has(self, digest: bytes) -> bool:
+        """Whether an object is stored, or was added in this session."""
+        if self._writer is not None and digest in self._writer.entries:
+            return True
+        return any(digest in writer.entries for writer, _ in self._closing) or self._database.has(
+            digest
+        )
+
+    def put(self, digest: bytes, data: bytes) -> None:
+        """Add an object unless it is there."""
+        if not self.has(digest):
+            self.append(digest, *compress(data), len(data))
+
+    def append(self, digest: bytes, codec: int, stored: bytes, length: int) -> None:
+        """Add an object that is known not to be there, in its stored form."""
+        if self._writer is None:
+            self._writer = PackWriter(self._database.store)
+        self._writer.add(digest, codec, stored, length)
+        self.added += 1
+        if self._writer.size >= PACK_LIMIT:
+            # made durable while the next one is filled
+            if self._publisher is None:
+                self._publisher = ThreadPoolExecutor(1, "dotscience-pack")
+            writer, self._writer = self._writer, None
+            self._closing.append((writer, self._publisher.submit(writer.publish)))
+
+    def commit(self) -> None:
+        """Make all that was added durable and visible."""
+        try:
+            packs = [future.result() for _, future in self._closing]
+            if self._writer is not None:
+                packs.append(self._writer.publish())
+            if packs:
+                with writing(self._database.store.folder):
+                    fsync_folder(self._database.store.packs)
+                for pack in packs:
+                    self._database.add(pack)
+                self._closing, self._writer = [], None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Drop what was not committed; packs that are complete stay, for the next one to find."""
+        if self._publisher is not None:
+            self._publisher.shutdown(wait=True)
+            self._publisher = None
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+        for writer, _ in self._closing:
+            writer.abort()
+        self._closing = []

@@ -1,0 +1,77 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""What the parts of the shared suite have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dotscience_jupyter.snapshots import (
+    Change,
+    Difference,
+    Engine,
+    LiveChange,
+)
+
+MTIME = 1_600_000_000_123_456_789
+
+ODD_NAMES = [
+    "with space",
+    "new\nline",
+    "tab\tand\rreturn",
+    "back\\slash",
+    "quote'\"`$",
+    "-rf",
+    "ünï😀",
+    "e\u0301",  # decomposed
+    os.fsdecode(b"not-utf8-\xff\xfe"),
+    "*?[a]",
+    "...",
+    "a" * 255,
+    "COM1",
+]
+
+
+def changed(found: list[LiveChange] | list[Difference]) -> dict[str, Change]:
+    paths = [entry.path for entry in found]
+    assert paths == sorted(paths), "sorted by path"
+    assert len(set(paths)) == len(paths), "no path twice"
+    return {entry.path: entry.change for entry in found}
+
+
+class SuiteBase:
+    """``folder`` is the live folder, ``engine`` an engine on it."""
+
+    def make(self, folder: Path, place: Path) -> Engine:
+        """Open an engine on a folder; ``place`` is where it may keep what it needs."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "work"
+        folder.mkdir()
+        return folder
+
+    @pytest.fixture
+    def again(self, folder: Path, tmp_path: Path) -> Iterator[Callable[[], Engine]]:
+        """Open one more engine on the same folder, as another process would."""
+        with contextlib.ExitStack() as stack:
+
+            def opened() -> Engine:
+                engine = self.make(folder, tmp_path / "place")
+                stack.callback(engine.close)
+                return engine
+
+            yield opened
+
+    @pytest.fixture
+    def engine(self, again: Callable[[], Engine]) -> Engine:
+        return again()
+
+    def make_old(self, engine: Engine) -> None:
+        """Let the time pass after which gc takes an unrecorded snapshot for a forgotten one."""

@@ -1,0 +1,276 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Faults done for real: killed processes, flipped bits, cut files."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from snapshot_helpers import settle, state_of, write
+
+from dotscience_jupyter.snapshots import (
+    CorruptStoreError,
+    EmbeddedEngine,
+    SnapshotError,
+    capture,
+    database,
+    objects,
+)
+
+KILLS = 40
+
+
+def content_at(step: int) -> dict[str, bytes]:
+    """What the folder of the process that gets killed holds after a step."""
+    rand = random.Random(step)
+    files = {f"d{step % 3}/{number}": rand.randbytes(rand.randrange(20_000)) for number in range(5)}
+    files["large"] = random.Random(step // 2).randbytes(60_000)
+    files["same"] = b"same"
+    return files
+
+
+def work_until_killed(folder: Path, place: Path, out: int, step: int) -> None:
+    """Change, snapshot, say so, and clean up now and then, for ever."""
+    engine = EmbeddedEngine(folder, place, grace=0.0)
+    taken: list[str] = []
+    while True:
+        step += 1
+        files = content_at(step)
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for name, data in files.items():
+            write(folder / name, data)
+        taken.append(engine.snapshot().id)
+        os.write(out, f"{json.dumps(['taken', taken[-1], step])}\n".encode())
+        if step % 4 == 0:
+            taken = taken[-2:]
+            os.write(out, f"{json.dumps(['keep', taken, step])}\n".encode())
+            engine.gc(taken)
+
+
+def test_killed_at_any_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every snapshot that was returned, and not given up to gc, is there bit for bit."""
+    monkeypatch.setattr(capture, "CHUNK", 16 << 10)  # more parts, more instants
+    monkeypatch.setattr(database, "PACK_LIMIT", 64 << 10)
+    monkeypatch.setattr(database, "MERGE_FROM", 6)
+    folder, place = tmp_path / "work", tmp_path / "store"
+    folder.mkdir()
+    rand = random.Random()
+    good: dict[str, int] = {}
+    step = 0
+    returned = 0
+    for kill in range(KILLS):
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(reading)
+                work_until_killed(folder, place, writing, step)
+            finally:
+                os._exit(1)  # only after an error: the work itself never ends
+        os.close(writing)
+        if kill % 2:  # however slow the machine is, half of them get something done
+            select.select([reading], [], [])
+        time.sleep(rand.uniform(0.0, 0.1))
+        os.kill(pid, signal.SIGKILL)
+        with open(reading, "rb") as pipe:
+            said = [json.loads(line) for line in pipe.read().splitlines()]
+        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        for what, value, at in said:
+            step = max(step, at)
+            if what == "taken":
+                good[value] = at
+                returned += 1
+            else:
+                good = {snapshot: good[snapshot] for snapshot in value}
+        engine = EmbeddedEngine(folder, place)
+        assert engine.verify(good) == []
+        for number, (snapshot, at) in enumerate(good.items()):
+            out = tmp_path / f"out-{kill}-{number}"
+            engine.restore(snapshot, out)
+            found = {p: value[2] for p, value in state_of(out).items() if value[0] == "file"}
+            assert found == content_at(at)
+            shutil.rmtree(out)
+        # what the killed one left does not disturb the next snapshot
+        current = engine.snapshot().id
+        engine.restore(current, tmp_path / "now")
+        assert state_of(tmp_path / "now") == state_of(folder)
+        shutil.rmtree(tmp_path / "now")
+        engine.close()
+    assert returned >= KILLS // 2
+    engine = EmbeddedEngine(folder, place, grace=0.0)
+    engine.gc(good)
+    assert engine.verify(good) == []
+    assert list((place / "tmp").iterdir()) == []
+
+
+# -- damage --------------------------------------------------------------------------------------
+
+
+class Damaged:
+    """A small store with every kind of object, and what it holds."""
+
+    def __init__(self, folder: Path, place: Path) -> None:
+        self.folder, self.place, self.checks = folder, place, 0
+        write(folder / "small", b"small content")
+        write(folder / "text", b"line after line\n" * 40)
+        write(folder / "large", random.Random(1).randbytes(9000))
+        write(folder / "d" / "below", b"below")
+        (folder / "link").symlink_to("small")
+        for number in range(12):
+            write(folder / "many" / f"{number}", b"%d" % number)
+        settle()
+        engine = EmbeddedEngine(folder, place)
+        self.states = {engine.snapshot().id: state_of(folder)}
+        write(folder / "small", b"other content")
+        self.states[engine.snapshot().id] = state_of(folder)
+        settle()
+        engine.snapshot()
+        engine.close()
+
+    def check(self, out: Path) -> bool:
+        """Whether the damage is noticed; if it is not, then nothing may be wrong."""
+        try:
+            engine = EmbeddedEngine(self.folder, self.place)
+        except SnapshotError:
+            return True
+        noticed = bool(engine.verify(self.states))
+        self.checks += 1
+        if noticed and self.checks % 4:
+            return True  # a sample will do of what restores make of it
+        for number, (snapshot, state) in enumerate(self.states.items()):
+            try:
+                engine.restore(snapshot, out / str(number))
+            except SnapshotError:
+                assert noticed, "verify is content with what cannot be restored"
+                assert not (out / str(number)).exists()
+            else:
+                assert state_of(out / str(number)) == state
+        shutil.rmtree(out, ignore_errors=True)
+        return noticed
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Damaged:
+    monkeypatch.setattr(capture, "CHUNK", 1024)
+    monkeypatch.setattr(objects, "PAGED_FROM", 6)
+    monkeypatch.setattr(objects.zlib, "crc32", lambda data: 0x100 * len(data) + data[-1] % 4)
+    (tmp_path / "work").mkdir()
+    return Damaged(tmp_path / "work", tmp_path / "store")
+
+
+def test_every_flipped_bit_of_a_pack_is_found(damaged: Damaged, tmp_path: Path) -> None:
+    rand = random.Random(5)
+    for pack in sorted((damaged.place / "packs").iterdir()):
+        whole = pack.read_bytes()
+        # every byte of the first and the last parts, a sample of what is between
+        places = {*range(60), *range(len(whole) - 100, len(whole))}
+        places |= set(rand.sample(range(len(whole)), 60))
+        for place in sorted(places):
+            data = bytearray(whole)
+            data[place] ^= 1 << rand.randrange(8)
+            pack.write_bytes(data)
+            assert damaged.check(tmp_path / "out"), (pack.name, place, len(whole))
+        pack.write_bytes(whole)
+    assert not damaged.check(tmp_path / "out")
+
+
+def test_every_cut_pack_is_found(damaged: Damaged, tmp_path: Path) -> None:
+    rand = random.Random(6)
+    for pack in sorted((damaged.place / "packs").iterdir()):
+        whole = pack.read_bytes()
+        for length in (0, 7, 8, len(whole) - 1, *rand.sample(range(len(whole)), 20)):
+            pack.write_bytes(whole[:length])
+            assert damaged.check(tmp_path / "out"), (pack.name, length)
+        pack.unlink()
+        assert damaged.check(tmp_path / "out"), "a pack is gone"
+        pack.write_bytes(whole)
+    assert not damaged.check(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["format", "generation", "stat-cache"])
+def test_damage_to_other_files_is_found_or_harmless(
+    damaged: Damaged, tmp_path: Path, name: str
+) -> None:
+    path = damaged.place / name
+    whole = path.read_bytes()
+    rand = random.Random(8)
+    for place in rand.sample(range(len(whole)), min(len(whole), 60)):
+        data = bytearray(whole)
+        data[place] ^= 1 << rand.randrange(8)
+        path.write_bytes(data)
+        if damaged.check(tmp_path / "out"):
+            continue
+        engine = EmbeddedEngine(damaged.folder, damaged.place)
+        snapshot = engine.snapshot().id
+        assert snapshot == list(damaged.states)[-1]
+        assert engine.verify([snapshot]) == []
+        engine.close()
+
+
+def test_a_lost_list_entry_is_found(damaged: Damaged, tmp_path: Path) -> None:
+    snapshot = next(iter(damaged.states))
+    (damaged.place / "snapshots" / snapshot).unlink()
+    assert damaged.check(tmp_path / "out")
+
+
+def test_problems_name_the_paths(damaged: Damaged, tmp_path: Path) -> None:
+    """One damaged chunk spoils exactly the files that hold it, in every snapshot that has them."""
+    engine = EmbeddedEngine(damaged.folder, damaged.place)
+    first, second = damaged.states
+    digest = bytes.fromhex(engine.entry(first, "small").digest)
+    found = engine._database.find(digest)
+    assert found is not None
+    pack, at = found
+    with open(pack.path, "r+b") as file:
+        file.seek(pack.offset(at) + pack.stored(at) - 1)
+        file.write(b"!")
+    assert [(p.snapshot, p.path) for p in engine.verify([first, second])] == [(first, "small")]
+    with pytest.raises(CorruptStoreError, match="Nothing was restored"):
+        engine.restore(first, tmp_path / "out")
+    # the rest is still there for the asking
+    engine.restore(first, tmp_path / "out", ["large", "d", "many"])
+    assert (tmp_path / "out" / "large").read_bytes() == (damaged.folder / "large").read_bytes()
+
+    digest = bytes.fromhex(engine.entry(first, "text").digest)
+    found = engine._database.find(digest)
+    assert found is not None
+    pack, at = found
+    with open(pack.path, "r+b") as file:
+        file.seek(pack.offset(at) + pack.stored(at) - 1)
+        file.write(b"!")
+    problems = {(p.snapshot, p.path) for p in engine.verify([first, second])}
+    assert problems == {(first, "small"), (first, "text"), (second, "text")}
+
+
+def test_damaged_content_is_stored_again_when_it_comes_back(tmp_path: Path) -> None:
+    """A whole copy serves where another one is damaged, and gc does not keep the bad one."""
+    folder, place = tmp_path / "work", tmp_path / "store"
+    write(folder / "f", random.Random(1).randbytes(5000))
+    engine = EmbeddedEngine(folder, place, grace=0.0)
+    first = engine.snapshot().id
+    (pack,) = engine._database.packs
+    aside = tmp_path / "aside"
+    os.rename(pack.path, aside)
+    again = EmbeddedEngine(folder, place, grace=0.0)
+    (place / "stat-cache").unlink(missing_ok=True)
+    again = EmbeddedEngine(folder, place, grace=0.0)
+    assert again.snapshot().id == first
+    data = bytearray(aside.read_bytes())
+    data[100] ^= 1
+    Path(pack.path).write_bytes(data)
+    both = EmbeddedEngine(folder, place, grace=0.0)
+    problems = both.verify([first])
+    assert problems
+    assert all(problem.path.startswith("packs/") for problem in problems), "no content is lost"
+    both.gc([first])
+    both.restore(first, tmp_path / "out")
+    assert state_of(tmp_path / "out") == state_of(folder)
