@@ -1,0 +1,21 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Finds runs (saved notebooks, the spool, what commands print), freezes the files and records both.
+
+``Committer`` does the work, blocking, for whoever asks; ``Watcher`` asks as soon as files change.
+"""
+
+from __future__ import annotations
+
+from .committer import Committer
+from .types import Committed, CommitterError, CommitterStatus, FoundError
+from .watcher import Watcher
+
+__all__ = [
+    "Committed",
+    "Committer",
+    "CommitterError",
+    "CommitterStatus",
+    "FoundError",
+    "Watcher",
+]

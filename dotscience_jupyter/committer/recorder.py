@@ -1,0 +1,189 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""One find made permanent: the files frozen, the commits and runs recorded in one transaction.
+
+A process that dies before the transaction has changed nothing that counts; one that dies after it
+leaves spool files whose ids are known, and the next look removes them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from filelock import FileLock, Timeout
+
+from dotscience_jupyter.records import models
+from dotscience_jupyter.records.errors import ConflictError, DuplicateRunError
+from dotscience_jupyter.records.store import Records
+from dotscience_jupyter.records.workspace import Workspace
+from dotscience_jupyter.snapshots.engine import Engine, Progress, Snapshot
+
+from .filepaths import Rebaser
+from .people import GitAsker
+from .plan import Planner, Wish
+from .record import FoundRun
+from .types import Committed, CommitterError, FoundError
+
+LOCK_TIMEOUT = 600.0
+"""Seconds to wait for another program's commit."""
+
+_ATTEMPTS = 10  # at a commit that others come before
+
+
+class Recorder:
+    """Records runs of one workspace; takes turns with every other recorder of it.
+
+    Parameters
+    ----------
+    workspace, records, engine
+        The workspace, its records and its snapshot engine, all open.
+    tell : callable
+        Told ``committing`` before something is recorded; then ``committed``, or ``status`` if
+        nothing was.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        records: Records,
+        engine: Engine,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._workspace = workspace
+        self._records = records
+        self._engine = engine
+        self._tell = tell
+        self.rebaser = Rebaser(workspace.root, workspace.id)
+        self.working = 0  # commits being made, also those waiting for their turn
+        self.head: str | None = None  # newest commit as far as this recorder knows
+
+    def record(
+        self,
+        runs: list[FoundRun],
+        wish: Wish,
+        author: str,
+        forget: Callable[[FoundRun], None],
+        progress: Progress | None = None,
+    ) -> Committed:
+        """Freeze the files and record runs, in one transaction.
+
+        Parameters
+        ----------
+        runs : list of FoundRun
+            Those that are recorded already are left out, whoever recorded them.
+        wish : Wish
+            What the commit should be beyond them.
+        author : str
+            Who commits, if the wish names nobody.
+        forget : callable
+            Called with each run that is recorded, now or before.
+        progress : callable, optional
+            Told of the snapshot's progress.
+
+        Raises
+        ------
+        SnapshotError, RecordsError, CommitterError, OSError
+            Nothing was recorded.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._record(runs, wish, author, forget, progress)
+            except (ConflictError, DuplicateRunError):
+                # somebody who does not take our lock (a copy of it, another version) was faster
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.01 * 2**attempt)
+        raise AssertionError  # the loop returns or raises
+
+    def _record(
+        self,
+        runs: list[FoundRun],
+        wish: Wish,
+        author: str,
+        forget: Callable[[FoundRun], None],
+        progress: Progress | None,
+    ) -> Committed:
+        if wish.only_runs:
+            # most looks find nothing new: that needs no lock
+            runs = self._unknown(runs, forget)
+            if not runs:
+                return Committed()
+        made: list[models.Commit] = []
+        snapshot: Snapshot | None = None
+        try:
+            with self._busy(), self._locked():
+                runs = self._unknown(runs, forget)
+                if runs or not wish.only_runs:
+                    made, snapshot = self._write(runs, wish, author, progress)
+        finally:
+            self._tell("committed" if made else "status")
+        for run in runs:
+            self._done(run, forget)
+        return Committed(
+            made,
+            [run.id for commit in made for run in commit.runs],
+            [
+                FoundError("record", f"Run {run.id} was recorded, but: {problem}", None, run.cell)
+                for run in runs
+                for problem in run.problems
+            ],
+            snapshot.skipped if snapshot is not None else (),
+        )
+
+    def _write(
+        self, runs: list[FoundRun], wish: Wish, author: str, progress: Progress | None
+    ) -> tuple[list[models.Commit], Snapshot]:
+        git = GitAsker(runs)
+        snapshot = self._engine.snapshot(progress)
+        git.answer()
+        head = self._records.head()
+        planner = Planner(
+            self._engine,
+            self.rebaser,
+            snapshot.id,
+            None if head is None else head.snapshot,
+            wish.author or author,
+        )
+        commits = planner.plan(runs, wish)
+        if not commits:
+            return [], snapshot
+        made = self._records.commit(commits, expected_head=None if head is None else head.id)
+        self.head = made[-1].id
+        return made, snapshot
+
+    def _unknown(self, runs: list[FoundRun], forget: Callable[[FoundRun], None]) -> list[FoundRun]:
+        known = self._records.known_runs([run.id for run in runs]) if runs else set()
+        for run in runs:
+            if run.id in known:
+                self._done(run, forget)
+        return [run for run in runs if run.id not in known]
+
+    @staticmethod
+    def _done(run: FoundRun, forget: Callable[[FoundRun], None]) -> None:
+        forget(run)
+        for path in run.spool:
+            with suppress(OSError):  # it is known, so the next look tries again
+                os.unlink(path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            # a new lock object each time: one object would let the threads of a process in together
+            with FileLock(self._workspace.lock, timeout=LOCK_TIMEOUT, poll_interval=0.01):
+                yield
+        except Timeout:
+            raise CommitterError(
+                "Another program has been committing to this workspace for ten minutes"
+            ) from None
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        self.working += 1
+        self._tell("committing")
+        try:
+            yield
+        finally:
+            self.working -= 1
