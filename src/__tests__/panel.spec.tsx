@@ -471,7 +471,7 @@ describe('Panel', () => {
     expect(state.getAttribute('aria-expanded')).toBe('false');
     fireEvent.click(state);
     const details = screen.getByRole('group', { name: 'Details of the state' });
-    expect(details.textContent).toContain('a.ipynb, cell 3: The record is');
+    expect(details.textContent).toContain('a.ipynb, cell 4: The record is');
     expect(details.textContent).toContain('modified data/x.csv');
     expect(details.textContent).toContain('and 7 more');
   });

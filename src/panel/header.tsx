@@ -159,7 +159,7 @@ function Problems(props: {
             <strong>
               {error.cell === null
                 ? error.notebook
-                : trans.__('%1, cell %2', error.notebook, error.cell)}
+                : trans.__('%1, cell %2', error.notebook, error.cell + 1)}
               {': '}
             </strong>
           )}
