@@ -115,6 +115,9 @@ def _order(session: Session, problems: Problems) -> dict[str, int]:
                 )
             )
             break  # all later ones are shifted by the same one
+    for id_ in [id_ for id_ in sequences if not isinstance(id_, str)]:
+        # SQLite keeps any type in any column; a query for such an id cannot even be asked
+        problems.append((None, f"The id of the commit at place {sequences.pop(id_)} is no text."))
     return sequences
 
 

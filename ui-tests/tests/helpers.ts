@@ -128,9 +128,7 @@ export function panel(page: Page): Locator {
 
 /** The rows of the panel. */
 export function rows(page: Page): Locator {
-  return panel(page)
-    .getByRole('listbox', { name: 'Runs' })
-    .getByRole('option');
+  return panel(page).getByRole('listbox', { name: 'Runs' }).getByRole('option');
 }
 
 /**
@@ -150,9 +148,7 @@ export async function runAll(page: Page): Promise<void> {
     () => {
       const context = (window as any).jupyterapp.shell.currentWidget
         ?.sessionContext;
-      return (
-        context?.isReady && context.session?.kernel?.status === 'idle'
-      );
+      return context?.isReady && context.session?.kernel?.status === 'idle';
     },
     null,
     { timeout: 60000 }

@@ -34,7 +34,10 @@ test('run, see, open, go back and compare', async ({ page }) => {
     await runAll(page);
     await expect(rows(page)).toHaveCount(2, { timeout: 30000 });
     await expect(
-      page.locator('.jp-NotebookPanel:visible').getByText(/\[\[DOTSCIENCE-RUN/).locator('visible=true')
+      page
+        .locator('.jp-NotebookPanel:visible')
+        .getByText(/\[\[DOTSCIENCE-RUN/)
+        .locator('visible=true')
     ).toHaveCount(0);
     await shot(page, '02-first-runs');
   });
@@ -70,8 +73,12 @@ test('run, see, open, go back and compare', async ({ page }) => {
   });
 
   await test.step('two runs are compared', async () => {
-    await rows(page).nth(0).click({ modifiers: ['Control'] });
-    await rows(page).nth(1).click({ modifiers: ['Control'] });
+    await rows(page)
+      .nth(0)
+      .click({ modifiers: ['Control'] });
+    await rows(page)
+      .nth(1)
+      .click({ modifiers: ['Control'] });
     await panel(page).getByRole('button', { name: 'Compare' }).click();
     const tab = page.locator('.jp-DotscienceCompare:visible');
     await expect(tab).toContainText('Compare two runs');

@@ -42,9 +42,12 @@ test('tracking starts with the button; changes are seen and committed', async ({
   await shot(page, '10-empty');
 
   fs.writeFileSync(path.join(FILES, folder, 'data.csv'), 'a,b\n1,2\n');
-  await expect(panel(page)).toContainText(/files? (has|have)? ?changed|changed file/i, {
-    timeout: 20000
-  });
+  await expect(panel(page)).toContainText(
+    /files? (has|have)? ?changed|changed file/i,
+    {
+      timeout: 20000
+    }
+  );
   await panel(page).getByRole('textbox').first().fill('the first data');
   await panel(page)
     .getByRole('button', { name: /save and commit/i })
