@@ -93,11 +93,12 @@ js-tests: $(STAMPS)/front $(STAMPS)/test ## the TypeScript tests alone
 ui-tests: $(STAMPS)/front $(STAMPS)/test $(STAMPS)/ui chromium ## the browser tests alone
 	@python scripts/run_tests.py browser
 
-bench: $(STAMPS)/test ## run the benchmarks (minutes); figures land in sandbox/benchmarks
+bench: $(STAMPS)/front $(STAMPS)/test $(STAMPS)/ui chromium ## run the benchmarks (minutes); needs a quiet machine
 	@SKIP_JUPYTER_BUILDER=1 $(PIP) -e ".[bench]"
 	@mkdir -p sandbox/benchmarks
 	@python benchmarks/tracking.py --json sandbox/benchmarks/tracking.json
 	@python benchmarks/committer.py --json sandbox/benchmarks/committer.json
+	@cd ui-tests && jlpm playwright test --config playwright.bench.config.js
 
 generate: $(STAMPS)/node $(STAMPS)/test ## write docs/openapi.json and the TypeScript types anew
 	@python scripts/check_generated.py --write

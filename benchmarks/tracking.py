@@ -19,7 +19,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -107,16 +106,21 @@ def python(code: str, folder: Path) -> str:
 
 
 def imports(tools: dict[str, str], folder: Path, repeats: int) -> dict[str, float]:
-    """Return how much longer ``python -c "import X"`` takes than ``python -c pass``."""
-    codes = {"": "pass", **{name: f"import {module}" for name, module in tools.items()}}
-    times: dict[str, list[float]] = {name: [] for name in codes}
+    """Return what ``import X`` takes in a process that has done nothing else, by tool.
+
+    Timed inside: a whole process more or less varies by as much as our import takes.
+    """
+    code = (
+        "import time; start = time.perf_counter(); import {}; "
+        "end = time.perf_counter(); import sys; print(end - start, file=sys.stderr)"
+    )
+    times: dict[str, list[float]] = {name: [] for name in tools}
     for turn in range(repeats + 1):
-        for name, code in codes.items():
-            start = time.perf_counter()
-            python(code, folder)
+        for name, module in tools.items():
+            took = float(python(code.format(module), folder).strip().splitlines()[-1])
             if turn:  # the first one compiles
-                times[name].append(time.perf_counter() - start)
-    return {name: median(times[name]) - median(times[""]) for name in tools}
+                times[name].append(took)
+    return {name: median(times[name]) for name in tools}
 
 
 def in_kernel(folder: Path, repeats: int) -> dict[str, float]:

@@ -43,6 +43,7 @@ module.exports = {
     timeout: 120000,
     reuseExistingServer: false,
     stdout: 'ignore',
+    stderr: 'ignore', // start_server.py keeps what the server says in a file
     env: { ...process.env, DOTSCIENCE_UI_PORT: port }
   }
 };

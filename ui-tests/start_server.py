@@ -27,6 +27,9 @@ def main() -> None:
         "JUPYTER_RUNTIME_DIR": str(root / "home" / "runtime"),
         "DOTSCIENCE_UI_ROOT": str(root / "files"),
     }
+    log = os.open(root / "server.log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     os.chdir(root / "files")
     config = HERE / "jupyter_server_test_config.py"
     os.execvpe("jupyter", ["jupyter", "lab", "--config", str(config)], environment)
