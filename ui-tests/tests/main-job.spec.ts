@@ -5,9 +5,13 @@
  * The main job, as a newcomer does it with the examples.
  */
 
+import * as fs from 'fs';
+import * as path from 'path';
+
 import {
   execute,
   expect,
+  FILES,
   open,
   openPanel,
   panel,
@@ -70,6 +74,23 @@ test('run, see, open, go back and compare', async ({ page }) => {
     await expect(notebook).toContainText('Train a model, twice');
     await expect(notebook).toContainText(/read-only/i);
     await shot(page, '04-as-of-run');
+  });
+
+  await test.step('its files are restored to a new folder', async () => {
+    await execute(page, 'dotscience:open-panel');
+    await rows(page).nth(1).click();
+    await page
+      .getByRole('button', { name: /restore to a new folder/i })
+      .click();
+    await page.getByRole('button', { name: 'Restore', exact: true }).click();
+    await expect(page.getByText(/was restored to/)).toBeVisible();
+    const restored = fs
+      .readdirSync(FILES)
+      .filter(name => name.startsWith(`${folder}-restored-`));
+    expect(restored).toHaveLength(1);
+    expect(
+      fs.existsSync(path.join(FILES, restored[0], 'model', 'model.joblib'))
+    ).toBe(true);
   });
 
   await test.step('two runs are compared', async () => {
