@@ -24,6 +24,7 @@ from dotscience_jupyter.snapshots.engine import Engine, LiveChange, Progress
 from dotscience_jupyter.snapshots.ignore import IgnoreRules
 
 from . import people, tasks
+from .notebooks import SUFFIX as NOTEBOOK
 from .notebooks import NotebookFinder
 from .plan import Wish
 from .record import FoundRun
@@ -376,7 +377,11 @@ class Committer:
             state = "error"
         elif changed:
             state = "changed"
-        unclaimed = self._unclaimed(changed)
+        unclaimed = [
+            path
+            for path in self._unclaimed(changed)
+            if not (path in notebooks and path.endswith(NOTEBOOK))
+        ]
         return CommitterStatus(
             state, errors, changed, unclaimed, notebooks, self._sentence(state, errors, changed)
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from dotscience_jupyter.snapshots.engine import (
 )
 
 from .filepaths import Rebaser
+from .notebooks import is_notebook
 from .record import FoundRun
 
 CORRECTION = "File changes were detected that the run metadata did not explain"
@@ -109,8 +110,10 @@ class Planner:
         snapshot: str,
         head_snapshot: str | None,
         author: str,
+        publishers: Callable[[], set[str]] = set,
     ) -> None:
         self._engine = engine
+        self._publishers = publishers  # folder paths of the notebooks that have published runs
         self._rebaser = rebaser
         self._snapshot = snapshot
         self._base = head_snapshot
@@ -139,6 +142,10 @@ class Planner:
             commits.append(self._new(INITIAL, wish.initial))
         left = dict(self.changed)
         claimed = self.claims(runs)
+        if manual is None and any(is_notebook(path.rpartition("/")[2]) for path in left):
+            # what executes a notebook saves it once more after its last run, and people go on
+            # working in it: that is recorded as a change, but nothing is amiss
+            claimed |= self._publishers()
         outside = self._changed_before(runs)
         if outside:
             names = ", ".join(to_text(path) for path in outside)

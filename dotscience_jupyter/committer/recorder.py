@@ -17,11 +17,13 @@ from filelock import FileLock, Timeout
 
 from dotscience_jupyter.records import models
 from dotscience_jupyter.records.errors import ConflictError, DuplicateRunError
+from dotscience_jupyter.records.paths import from_text
 from dotscience_jupyter.records.store import Records
 from dotscience_jupyter.records.workspace import Workspace
 from dotscience_jupyter.snapshots.engine import Engine, Progress, Snapshot
 
 from .filepaths import Rebaser
+from .notebooks import SUFFIX as NOTEBOOK
 from .people import GitAsker
 from .plan import Planner, Wish
 from .record import FoundRun
@@ -146,6 +148,11 @@ class Recorder:
             snapshot.id,
             None if head is None else head.snapshot,
             wish.author or author,
+            lambda: {
+                from_text(path)
+                for path in self._records.runs_by_notebook()
+                if path.endswith(NOTEBOOK)
+            },
         )
         commits = planner.plan(runs, wish)
         if not commits:

@@ -79,6 +79,24 @@ def test_only_the_notebook_changed_needs_no_correction(world: World) -> None:
     assert world.messages()[-1] == "again"
 
 
+def test_going_on_in_a_notebook_that_published_is_a_change_and_no_correction(world: World) -> None:
+    publish(world, run_text(new_id()))
+    other = world.save("other.ipynb", [stream(run_text(new_id()))])
+    world.scan("other.ipynb")
+    world.save("unrun.ipynb", [])
+    other.write_text(other.read_text().replace('"cells"', ' "cells"'))
+    assert world.committer.status(fresh=True).unclaimed == ["unrun.ipynb"]
+    run_id = new_id()
+    publish(world, run_text(run_id))
+    [correction] = world.corrections()
+    assert [file.path for file in correction.files] == ["unrun.ipynb"]
+    assert world.records.last_written("other.ipynb") == world.run(run_id).commit_id
+
+    other.write_text(other.read_text() + "\n")
+    done = world.committer.commit("by hand")
+    assert [commit.message for commit in done.commits] == ["by hand"]
+
+
 def test_a_declared_folder_explains_and_stands_for_what_is_in_it(world: World) -> None:
     publish(world, run_text(new_id()))
     world.write("out/a")
