@@ -20,6 +20,7 @@ import { CommandIDs } from './commands';
 import { unsavedDocuments } from './documents';
 import { commitIcon, dotscienceIcon } from './icons';
 import { toApiError } from './model';
+import { withProgress } from './progress';
 import { shortId } from './run/format';
 import type { IWorkspaceTracker } from './tokens';
 
@@ -159,26 +160,19 @@ async function commit(
   if (description === null) {
     return null;
   }
-  const id = Notification.emit(trans.__('Committing…'), 'in-progress', {
-    autoClose: false
-  });
   try {
-    await saveDocuments(app, workspace.path, parts);
-    const result = await tracker.client.commit(workspace.path, description);
-    Notification.update({
-      id,
-      type: 'success',
-      message: outcome(result, trans),
-      autoClose: GOOD_NEWS
-    });
+    const result = await withProgress(
+      trans.__('Committing…'),
+      saveDocuments(app, workspace.path, parts).then(() =>
+        tracker.client.commit(workspace.path, description)
+      )
+    );
+    Notification.success(outcome(result, trans), { autoClose: GOOD_NEWS });
     await tracker.refresh();
     return result;
   } catch (reason) {
     const error = toApiError(reason);
-    Notification.update({
-      id,
-      type: 'error',
-      message: trans.__('Not committed: %1', error.message),
+    Notification.error(trans.__('Not committed: %1', error.message), {
       autoClose: false,
       actions: detailActions(error, trans)
     });

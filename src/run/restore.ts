@@ -7,6 +7,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ApiClient } from '../api/client';
 import type { RestoreResult, RunDetail } from '../api/schema';
+import { withProgress } from '../progress';
 import { shortId } from './format';
 
 /**
@@ -59,40 +60,29 @@ export async function restoreRun(options: {
   if (!to) {
     return null;
   }
-  const restored = client.restore(root, detail.commit, to);
   const id = shortId(run);
-  Notification.promise<null>(
-    restored.then(() => null),
-    {
-      pending: {
-        message: trans.__('Restoring run %1 to %2…', id, to),
-        options: { autoClose: false }
-      },
-      success: {
-        message: () => trans.__('Run %1 was restored to %2.', id, to),
-        options: {
-          autoClose: 10000,
-          actions: openFolder
-            ? [
-                {
-                  label: trans.__('Open Folder'),
-                  callback: () => openFolder(to)
-                }
-              ]
-            : []
-        }
-      },
-      error: {
-        message: reason =>
-          trans.__('Run %1 was not restored: %2', id, messageOf(reason)),
-        options: { autoClose: false }
-      }
-    }
-  );
   try {
-    return await restored;
-  } catch {
-    // the notification tells it
+    const restored = await withProgress(
+      trans.__('Restoring run %1 to %2…', id, to),
+      client.restore(root, detail.commit, to)
+    );
+    Notification.success(trans.__('Run %1 was restored to %2.', id, to), {
+      autoClose: 10000,
+      actions: openFolder
+        ? [
+            {
+              label: trans.__('Open Folder'),
+              callback: () => openFolder(to)
+            }
+          ]
+        : []
+    });
+    return restored;
+  } catch (reason) {
+    Notification.error(
+      trans.__('Run %1 was not restored: %2', id, messageOf(reason)),
+      { autoClose: false }
+    );
     return null;
   }
 }

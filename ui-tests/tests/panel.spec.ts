@@ -21,6 +21,7 @@ import {
   writeNotebook,
   writeRuns
 } from './helpers';
+import { execFileSync } from 'child_process';
 import * as fs from 'fs';
 import * as path from 'path';
 
@@ -160,4 +161,31 @@ test('a reload brings everything back, also in a narrow window', async ({
   await execute(page, 'dotscience:open-panel');
   await expect(rows(page)).toHaveCount(1);
   await shot(page, '13-narrow');
+});
+
+test('the server goes away and comes back', async ({ page, context }) => {
+  const folder = emptyProject('offline');
+  writeNotebook(folder, 'one.ipynb', [
+    'import dotscience as ds\nwith ds.run("before the cut"):\n    ds.metric("loss", 0.5)'
+  ]);
+  await open(page, `${folder}/one.ipynb`);
+  await openPanel(page);
+  await runAll(page);
+  await expect(rows(page)).toHaveCount(1, { timeout: 30000 });
+
+  await context.setOffline(true);
+  await execute(page, 'dotscience:refresh');
+  await expect(panel(page)).toContainText(/cannot be reached/i);
+  await expect(rows(page)).toHaveCount(1);
+  await shot(page, '14-offline');
+
+  // a program publishes meanwhile: the server sees it, the browser does not
+  execFileSync(
+    'python',
+    ['-c', 'import dotscience as ds\nds.start("during the cut")\nds.publish()'],
+    { cwd: path.join(FILES, folder), stdio: 'ignore' }
+  );
+  await context.setOffline(false);
+  await expect(rows(page)).toHaveCount(2, { timeout: 60000 });
+  await expect(panel(page)).not.toContainText(/cannot be reached/i);
 });
