@@ -38,6 +38,13 @@ def record(workspace, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def nothing_under_way():
+    """Begin when Git has answered what an earlier test asked: one question is asked at a time."""
+    with _environment._Answers.lock:
+        pass
+
+
+@pytest.fixture(autouse=True)
 def silent_once():
     """Let every test hear what is said once a process."""
     _spool._said.clear()

@@ -96,13 +96,20 @@ export function writeNotebook(
 }
 
 /**
- * Open JupyterLab at a file or folder and wait until it is ready.
+ * Open JupyterLab at a file and wait until the file is at hand.
  */
 export async function open(
   page: IJupyterLabPageFixture,
   where: string
 ): Promise<void> {
   await page.goto(`tree/${where}`);
+  // what was open before comes back first, and would be taken for the file
+  await page.waitForFunction(
+    file =>
+      (window as any).jupyterapp.shell.currentWidget?.context?.path === file,
+    where,
+    { timeout: 60000 }
+  );
 }
 
 /**
