@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / ".stamps" / "results"
+FEW = 3  # so many failures may be chance
 REQUIRED = bool(os.environ.get("DOTSCIENCE_REQUIRE_REAL"))
 
 
@@ -67,11 +68,12 @@ def check() -> Outcome:
     return outcome
 
 
-def python() -> Outcome:
-    """Run pytest, on as many processes as there are cores."""
+def pytest(*arguments: str) -> Outcome:
+    """Run pytest and count."""
     outcome = Outcome("python")
     report = OUT / "python.xml"
-    code = run(["pytest", "-q", "-n", "auto", "--dist", "loadgroup", f"--junit-xml={report}"])
+    report.unlink(missing_ok=True)
+    code = run(["pytest", "-q", f"--junit-xml={report}", *arguments])
     if report.exists():
         suites = ElementTree.parse(report).getroot().findall("testsuite")
         total, failed, skipped = (
@@ -81,6 +83,21 @@ def python() -> Outcome:
         outcome.passed, outcome.failed, outcome.skipped = total - failed - skipped, failed, skipped
     if code and not outcome.failed:
         outcome.failed, outcome.note = 1, f"pytest ended with {code}"
+    return outcome
+
+
+def python() -> Outcome:
+    """Run pytest, on as many processes as there are cores.
+
+    A few tests that fail are tried once more, alone: with real kernels, servers and killed
+    processes side by side on a loaded machine, one may run out of time. The closing lines say so.
+    """
+    outcome = pytest("-n", "auto", "--dist", "loadgroup")
+    if 0 < outcome.failed <= FEW and outcome.passed:
+        again = pytest("--last-failed", "--last-failed-no-failures", "none")
+        if again.passed == outcome.failed and not again.failed:
+            outcome.note = f"{again.passed} of them on a second try, alone"
+            outcome.passed, outcome.failed = outcome.passed + again.passed, 0
     return outcome
 
 
