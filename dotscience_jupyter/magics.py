@@ -157,7 +157,7 @@ class DotscienceMagics(Magics):
             result = None
             for step in steps:
                 # the cell's own code, as IPython itself runs it
-                result = eval(step, self.shell.user_ns)  # noqa: S307
+                result = eval(step, self.shell.user_ns)  # noqa: S307  # typed by the user, in their kernel
             missing = [name for name in options.metric if name not in self.shell.user_ns]
             for name in options.metric:
                 if name not in missing:
