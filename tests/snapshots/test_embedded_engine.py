@@ -15,20 +15,17 @@ import pytest
 from engine_suite import EngineSuite, changed
 from snapshot_helpers import settle, write
 
-from dotscience_jupyter.snapshots import (
-    Change,
-    EmbeddedEngine,
-    Engine,
-    SnapshotError,
+from dotscience_jupyter.snapshots import Change, EmbeddedEngine, Engine, SnapshotError
+from dotscience_jupyter.snapshots.embedded import (
     capture,
     database,
-    embedded,
     objects,
     packs,
     scan,
     statcache,
     store,
 )
+from dotscience_jupyter.snapshots.embedded import engine as embedded
 
 
 class TestEmbedded(EngineSuite):

@@ -16,14 +16,8 @@ from pathlib import Path
 import pytest
 from snapshot_helpers import settle, state_of, write
 
-from dotscience_jupyter.snapshots import (
-    CorruptStoreError,
-    EmbeddedEngine,
-    SnapshotError,
-    capture,
-    database,
-    objects,
-)
+from dotscience_jupyter.snapshots import CorruptStoreError, EmbeddedEngine, SnapshotError
+from dotscience_jupyter.snapshots.embedded import capture, database, objects
 
 KILLS = 40
 

@@ -20,13 +20,10 @@ from dotscience_jupyter.snapshots import (
     CorruptStoreError,
     EmbeddedEngine,
     SnapshotError,
-    capture,
     finding,
-    objects,
     open_engine,
-    packs,
-    store,
 )
+from dotscience_jupyter.snapshots.embedded import capture, objects, packs, store
 
 
 @pytest.fixture

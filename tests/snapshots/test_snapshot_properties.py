@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from snapshot_helpers import State, state_of
 
-from dotscience_jupyter.snapshots import Change, EmbeddedEngine, capture, database, objects
+from dotscience_jupyter.snapshots import Change, EmbeddedEngine
+from dotscience_jupyter.snapshots.embedded import capture, database, objects
 
 # few names, so that operations meet; some that are ignored, some that are odd
 NAMES = ["a", "b", "c", "ü", "x\ny", os.fsdecode(b"\xff"), ".dotscienceignore", "é" * 60]

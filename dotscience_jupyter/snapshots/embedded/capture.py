@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from dotscience_jupyter.snapshots.engine import SnapshotError
+
 from . import objects
 from .database import Session
-from .engine import SnapshotError
 from .packs import compress, hash_bytes
 
 CHUNK = 1 << 20

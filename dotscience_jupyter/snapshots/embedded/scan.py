@@ -9,6 +9,9 @@ import os
 import stat
 from collections.abc import Callable
 
+from dotscience_jupyter.snapshots.engine import Skipped, SnapshotError
+from dotscience_jupyter.snapshots.ignore import IGNORE_FILE, MARKERS, Rules, read_ignore_file
+
 from . import objects
 from .capture import (
     READ_FLAGS,
@@ -21,8 +24,6 @@ from .capture import (
     is_settled,
 )
 from .database import Session
-from .engine import Skipped, SnapshotError
-from .ignore import IGNORE_FILE, MARKERS, Rules, read_ignore_file
 from .packs import hash_bytes
 
 MAX_DEPTH = 200

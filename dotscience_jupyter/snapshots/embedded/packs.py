@@ -20,7 +20,8 @@ from collections.abc import Iterable
 import zstandard
 from blake3 import blake3
 
-from .engine import CorruptStoreError
+from dotscience_jupyter.snapshots.engine import CorruptStoreError
+
 from .store import Store, writing
 
 PACK_MAGIC = b"dspack1\n"

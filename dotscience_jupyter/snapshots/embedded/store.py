@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .engine import SnapshotError, SnapshotNotFoundError
+from dotscience_jupyter.snapshots.engine import SnapshotError, SnapshotNotFoundError
 
 FORMAT = 1
 _ID = re.compile(r"[0-9a-f]{64}")

@@ -12,8 +12,15 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
+from dotscience_jupyter.snapshots.engine import (
+    Change,
+    Difference,
+    Kind,
+    LiveChange,
+    PathNotFoundError,
+)
+
 from . import objects
-from .engine import Change, Difference, Kind, LiveChange, PathNotFoundError
 from .objects import FOLDER, Item
 from .scan import Folder
 from .trees import Trees

@@ -13,19 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from . import objects, statcache
-from .capture import (
-    Capture,
-    Clock,
-    Fingerprint,
-    NotCapturedError,
-    OtherKindError,
-    fingerprint,
-    is_settled,
-)
-from .compare import LiveComparison, diff
-from .database import Database, Session
-from .engine import (
+from dotscience_jupyter.snapshots.engine import (
     CorruptStoreError,
     Difference,
     Engine,
@@ -38,7 +26,20 @@ from .engine import (
     SnapshotNotFoundError,
     Usage,
 )
-from .ignore import Rules
+from dotscience_jupyter.snapshots.ignore import Rules
+
+from . import objects, statcache
+from .capture import (
+    Capture,
+    Clock,
+    Fingerprint,
+    NotCapturedError,
+    OtherKindError,
+    fingerprint,
+    is_settled,
+)
+from .compare import LiveComparison, diff
+from .database import Database, Session
 from .maintenance import Collection, Verification
 from .objects import Root
 from .packs import hash_bytes

@@ -10,7 +10,8 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from .engine import CorruptStoreError, SnapshotError
+from dotscience_jupyter.snapshots.engine import CorruptStoreError, SnapshotError
+
 from .packs import Pack, PackWriter, compress
 from .store import Store, fsync_folder, writing
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .engine import CorruptStoreError, Entry, Kind
+from dotscience_jupyter.snapshots.engine import CorruptStoreError, Entry, Kind
 
 SNAPSHOT_MAGIC = b"dsS1"
 FOLDER_MAGIC = b"dsF1"

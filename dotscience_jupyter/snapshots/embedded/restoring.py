@@ -11,8 +11,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .engine import CorruptStoreError, PathNotFoundError, Progress, SnapshotError
-from .ignore import RESTORE_PREFIX
+from dotscience_jupyter.snapshots.engine import (
+    CorruptStoreError,
+    PathNotFoundError,
+    Progress,
+    SnapshotError,
+)
+from dotscience_jupyter.snapshots.ignore import RESTORE_PREFIX
+
 from .objects import FOLDER, LINK, Item
 from .trees import Trees
 

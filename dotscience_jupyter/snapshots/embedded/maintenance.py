@@ -6,8 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dotscience_jupyter.snapshots.engine import (
+    CorruptStoreError,
+    Problem,
+    Progress,
+    SnapshotNotFoundError,
+)
+
 from .database import MERGE_LIMIT, PACK_LIMIT, Database
-from .engine import CorruptStoreError, Problem, Progress, SnapshotNotFoundError
 from .objects import FOLDER, LINK, Item
 from .packs import FOOTER, INDEX_ITEM, PACK_MAGIC, Pack, PackWriter
 from .store import fsync_folder, writing

@@ -11,9 +11,10 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dotscience_jupyter.snapshots.engine import CorruptStoreError, Kind, PathNotFoundError
+
 from . import objects
 from .database import Database
-from .engine import CorruptStoreError, Kind, PathNotFoundError
 from .objects import Item, Root
 
 if TYPE_CHECKING:
