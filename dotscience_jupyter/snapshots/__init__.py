@@ -7,11 +7,14 @@
 
 from .embedded import EmbeddedEngine
 from .engine import (
+    COMMIT_HOLD,
     Change,
+    Check,
     CorruptStoreError,
     Difference,
     Engine,
     Entry,
+    HeldError,
     Kind,
     LiveChange,
     PathNotFoundError,
@@ -20,19 +23,25 @@ from .engine import (
     Skipped,
     Snapshot,
     SnapshotError,
+    SnapshotInfo,
     SnapshotNotFoundError,
+    SnapshotUsage,
+    TransferError,
     Usage,
 )
-from .finding import open_engine
+from .finding import check_engine, engine_names, open_engine
 from .ignore import IgnoreRules
 
 __all__ = [
+    "COMMIT_HOLD",
     "Change",
+    "Check",
     "CorruptStoreError",
     "Difference",
     "EmbeddedEngine",
     "Engine",
     "Entry",
+    "HeldError",
     "IgnoreRules",
     "Kind",
     "LiveChange",
@@ -42,7 +51,12 @@ __all__ = [
     "Skipped",
     "Snapshot",
     "SnapshotError",
+    "SnapshotInfo",
     "SnapshotNotFoundError",
+    "SnapshotUsage",
+    "TransferError",
     "Usage",
+    "check_engine",
+    "engine_names",
     "open_engine",
 ]
