@@ -4,26 +4,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple
-
-from blake3 import blake3
+from typing import NamedTuple, Protocol
 
 from dotscience_jupyter.snapshots.engine import SnapshotError
 
 from . import objects
 from .database import Session
-from .packs import compress, hash_bytes
+from .packs import hash_bytes
+from .pipeline import Listed, Pipeline
 
 CHUNK = 1 << 20
-"""Bytes in a chunk of a large file; a file of at most this size is one object."""
+"""The most bytes of a chunk; a file of at most this size is one object."""
 
 ATTEMPTS = 4
 
@@ -53,8 +51,14 @@ class Captured(NamedTuple):
     stat: os.stat_result
     settled: bool  # its fingerprint vouches for its content from now on
     size: int
-    digest: bytes
+    digest: bytes  # of the content; where ``captured``, the key of the copy that was taken
     list_id: bytes
+    captured: bool = False
+
+    @property
+    def group(self) -> int:
+        """The number that all names of a file with several names share; 0 for one name."""
+        return self.stat.st_ino if self.stat.st_nlink > 1 else 0
 
     def encode(self, name: str) -> bytes:
         """Return the entry for a folder object."""
@@ -65,7 +69,24 @@ class Captured(NamedTuple):
             self.size,
             self.digest,
             self.list_id,
+            self.group,
+            self.captured,
         )
+
+
+class Taken(NamedTuple):
+    """A copy that was taken of a file at once."""
+
+    key: bytes
+    size: int
+    steady: bool  # it is what the file was at one moment, whoever writes to the file
+
+
+class Captures(Protocol):
+    """Keeps a file's content at once without reading it, where the file system can."""
+
+    def take(self, fd: int, status: os.stat_result) -> Taken | None:
+        """Copy an open file; return the copy, or None: then it is read as usual."""
 
 
 def is_settled(status: os.stat_result, now_ns: int) -> bool:
@@ -77,6 +98,17 @@ def is_settled(status: os.stat_result, now_ns: int) -> bool:
     """
     newest = max(status.st_mtime_ns, status.st_ctime_ns)
     return newest < now_ns - (_TICK_NS if status.st_ctime_ns % 1_000_000 else _COARSE_NS)
+
+
+def wait_for_writers(fd: int) -> None:
+    """Let system calls that write to a file just now come to their end.
+
+    A write changes the file's times when it begins. One that takes longer than the clock ticks
+    would be taken for one that is over, and half of it would be read. Looking for a hole takes the
+    lock that writes hold on ext4, btrfs and tmpfs; on XFS reading itself takes it.
+    """
+    with contextlib.suppress(OSError):
+        os.lseek(fd, 0, os.SEEK_HOLE)
 
 
 class Clock:
@@ -123,20 +155,23 @@ class Capture:
     """Reads files and adds their chunks to a session; without a session it only hashes."""
 
     def __init__(
-        self, clock: Clock, session: Session | None, on_read: Callable[[int], None] | None = None
+        self,
+        clock: Clock,
+        session: Session | None,
+        on_read: Callable[[int], None] | None = None,
+        captures: Captures | None = None,
     ) -> None:
         self._clock = clock
         self._session = session
         self._on_read = on_read
-        self._pool: ThreadPoolExecutor | None = None
-        self._hasher: ThreadPoolExecutor | None = None
+        self._captures = captures
+        self._pipeline: Pipeline | None = None
 
     def close(self) -> None:
         """End the threads."""
-        for pool in (self._pool, self._hasher):
-            if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = self._hasher = None
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
 
     def read(self, name: str, dir_fd: int | None) -> Captured:
         """Read a file in a state that it really had.
@@ -163,12 +198,21 @@ class Capture:
             except OSError as error:
                 raise _translate(error) from None
             try:
+                wait_for_writers(fd)
                 before = os.fstat(fd)
                 if not stat.S_ISREG(before.st_mode):
                     raise OtherKindError
                 if self._clock.wait_for_tick(before):
                     before = os.fstat(fd)
                 start = self._clock.now()
+                # what keeps growing is read in the end: that can tell what only grew
+                if self._captures is not None and attempt < ATTEMPTS // 2:
+                    taken = self._captures.take(fd, before)
+                    if taken is not None:
+                        if taken.steady or fingerprint(before) == fingerprint(os.fstat(fd)):
+                            settled = is_settled(before, start)
+                            return Captured(before, settled, taken.size, taken.key, b"", True)
+                        continue
                 mark = last.size if last is not None else -1
                 size, digest, list_id, at_mark = self._content(fd, before.st_size, mark)
                 after = os.fstat(fd)
@@ -184,72 +228,54 @@ class Capture:
             last = Captured(before, False, size, digest, list_id)
         raise NotCapturedError("it was being written all the time, so no consistent state was read")
 
+    def store_range(self, fd: int, offset: int, size: int) -> tuple[bytes, bytes]:
+        """Store a part of an open file that does not change, as a file's content.
+
+        Returns the digest and, if it is more than one object, the id of the list of chunks.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read, or the file ends before.
+        """
+        found, digest, list_id, _ = self._part(fd, offset, size, -1)
+        if found != size:
+            raise OSError(errno.EIO, "The file is shorter than it should be")
+        return digest, list_id
+
     def _content(self, fd: int, size: int, mark: int) -> tuple[int, bytes, bytes, bytes]:
         """Read up to ``size`` bytes; return their number, digest, list, and digest at ``mark``."""
-        if size <= CHUNK:
-            data = os.read(fd, size) if size else b""
-            while len(data) < size:
-                more = os.read(fd, size - len(data))
-                if not more:
-                    break
-                data += more
-            digest = hash_bytes(data)
-            if self._session is not None and data:
-                self._session.put(digest, data)
-            at_mark = b""
-            if 0 <= mark <= len(data):
-                at_mark = digest if mark == len(data) else hash_bytes(data[:mark])
-            return len(data), digest, b"", at_mark
-        return self._large(fd, size, mark)
+        return self._part(fd, 0, size, mark)
 
-    def _large(self, fd: int, size: int, mark: int) -> tuple[int, bytes, bytes, bytes]:
-        """Like _content; hashes and compresses in threads while this one reads and writes."""
-        if self._pool is None or self._hasher is None:
-            self._pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "dotscience-chunk")
-            self._hasher = ThreadPoolExecutor(1, "dotscience-hash")
-        whole = _Whole(mark)
-        chunks: list[tuple[bytes, int]] = []
-        flight: deque[tuple[bytes, Future[None], Future[_Encoded] | None]] = deque()
+    def _part(self, fd: int, offset: int, size: int, mark: int) -> tuple[int, bytes, bytes, bytes]:
+        if size > CHUNK:
+            return self._large(fd, offset, size, mark)
+        data = os.pread(fd, size, offset) if size else b""
+        while len(data) < size:
+            more = os.pread(fd, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        digest = hash_bytes(data)
+        if self._session is not None and data:
+            self._session.put(digest, data)
+        at_mark = b""
+        if 0 <= mark <= len(data):
+            at_mark = digest if mark == len(data) else hash_bytes(data[:mark])
+        return len(data), digest, b"", at_mark
 
-        def land() -> None:
-            data, hashed, encoded = flight.popleft()
-            hashed.result()
-            if encoded is None:
-                return
-            digest, codec, stored, length = encoded.result()
-            chunks.append((digest, length))
-            session = self._session
-            if session is not None and not session.has(digest):
-                session.append(digest, codec, stored or data, length)
+    def _large(self, fd: int, offset: int, size: int, mark: int) -> tuple[int, bytes, bytes, bytes]:
+        if self._pipeline is None:
+            self._pipeline = Pipeline(self._on_read)
+        content = self._pipeline.run(
+            fd, offset, size, limit=CHUNK, mark=mark, session=self._session
+        )
+        if content.size <= CHUNK:  # it shrank meanwhile, and is to be one object
+            return self._part(fd, offset, content.size, mark)
+        list_id = b"" if self._session is None else self._store_lists(content.chunks)
+        return content.size, content.digest, list_id, content.at_mark
 
-        total = 0
-        try:
-            for data in _blocks(fd, size):
-                total += len(data)
-                if self._on_read is not None:
-                    self._on_read(len(data))
-                hashed = self._hasher.submit(whole.update, data)
-                encoded = None
-                if self._session is not None:
-                    encoded = self._pool.submit(_encode, data, self._session)
-                flight.append((data, hashed, encoded))
-                if len(flight) >= 8:
-                    land()
-            while flight:
-                land()
-        finally:
-            for _, hashed, encoded in flight:
-                hashed.cancel()
-                if encoded is not None:
-                    encoded.cancel()
-        digest = whole.hasher.digest()
-        if self._session is None:
-            return total, digest, b"", whole.at_mark
-        if total <= CHUNK:  # it shrank meanwhile, and is one object now
-            return total, digest, b"", whole.at_mark
-        return total, digest, self._store_lists(chunks), whole.at_mark
-
-    def _store_lists(self, items: list[tuple[bytes, int]]) -> bytes:
+    def _store_lists(self, items: Listed) -> bytes:
         assert self._session is not None
         level = 0
         while True:
@@ -262,54 +288,6 @@ class Capture:
             if len(items) == 1:
                 return items[0][0]
             level += 1
-
-
-_Encoded = tuple[bytes, int, bytes, int]
-
-
-class _Whole:
-    """The digest of a whole file, and of its first ``mark`` bytes on the way."""
-
-    def __init__(self, mark: int) -> None:
-        self.hasher = blake3()
-        self.at_mark = self.hasher.digest() if mark == 0 else b""
-        self._left = mark
-
-    def update(self, data: bytes) -> None:
-        if 0 < self._left <= len(data):
-            self.hasher.update(data[: self._left])
-            self.at_mark = self.hasher.digest()
-            data = data[self._left :]
-            self._left = 0
-        elif self._left > 0:
-            self._left -= len(data)
-        self.hasher.update(data)
-
-
-def _encode(data: bytes, session: Session) -> _Encoded:
-    """Return id, codec, stored form (empty: the data, or not needed) and length of a chunk."""
-    digest = hash_bytes(data)
-    if session.has(digest):
-        return digest, 0, b"", len(data)
-    codec, stored = compress(data)
-    return digest, codec, stored, len(data)
-
-
-def _blocks(fd: int, size: int) -> Iterator[bytes]:
-    """Yield chunks of a file, up to ``size`` bytes."""
-    while size > 0:
-        data = os.read(fd, min(CHUNK, size))
-        while len(data) < min(CHUNK, size):
-            more = os.read(fd, min(CHUNK, size) - len(data))
-            if not more:
-                break
-            data += more
-        if not data:
-            return
-        yield data
-        if len(data) < CHUNK:
-            return
-        size -= len(data)
 
 
 def _translate(error: OSError) -> Exception:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from dotscience_jupyter.snapshots.engine import (
     Change,
     Difference,
+    Entry,
     Kind,
     LiveChange,
     PathNotFoundError,
@@ -45,10 +47,39 @@ def diff(trees: Trees, old: str | None, new: str, under: str = "") -> list[Diffe
     return found
 
 
+def hashed(
+    trees: Trees, old: str | None, new: str, differences: list[Difference]
+) -> list[Difference]:
+    """Return differences with the digests that telling renames takes.
+
+    Captured content has one when it was hashed; here it is where a file of equal size went and
+    came.
+    """
+    gone = {_file_size(difference.old) for difference in differences if not difference.new}
+    came = {_file_size(difference.new) for difference in differences if not difference.old}
+    sizes = (gone & came) - {0}
+
+    def whole(snapshot: str | None, entry: Entry | None) -> Entry | None:
+        if snapshot is None or entry is None or entry.digest or _file_size(entry) not in sizes:
+            return entry
+        return trees.entry(trees.lookup(snapshot, entry.path), entry.path, hashed=True)
+
+    return [
+        difference
+        if difference.old and difference.new
+        else replace(difference, old=whole(old, difference.old), new=whole(new, difference.new))
+        for difference in differences
+    ]
+
+
+def _file_size(entry: Entry | None) -> int:
+    return entry.size if entry is not None and entry.kind is Kind.FILE else 0
+
+
 def _diff(trees: Trees, path: str, old: Item | None, new: Item | None) -> Iterator[Difference]:
     if old is not None and new is not None and old.code == new.code == FOLDER:
         if old.mode != new.mode and path:
-            yield Difference(path, Change.MODIFIED, old.entry(path), new.entry(path))
+            yield Difference(path, Change.MODIFIED, trees.entry(old, path), trees.entry(new, path))
         if old.digest != new.digest:
             prefix = f"{path}/" if path else ""
             olds, news = _unshared(trees, old.digest, new.digest)
@@ -62,12 +93,12 @@ def _diff(trees: Trees, path: str, old: Item | None, new: Item | None) -> Iterat
     if before and after and before[0][0] == after[0][0]:
         # one thing became another under the same name
         (_, a), (_, b) = before.pop(0), after.pop(0)
-        if not a.same(b):
-            yield Difference(path, Change.MODIFIED, a.entry(path), b.entry(path))
+        if not trees.same(a, b):
+            yield Difference(path, Change.MODIFIED, trees.entry(a, path), trees.entry(b, path))
     for place, item in before:
-        yield Difference(place, Change.REMOVED, item.entry(place), None)
+        yield Difference(place, Change.REMOVED, trees.entry(item, place), None)
     for place, item in after:
-        yield Difference(place, Change.ADDED, None, item.entry(place))
+        yield Difference(place, Change.ADDED, None, trees.entry(item, place))
 
 
 def _unshared(trees: Trees, old: bytes, new: bytes) -> tuple[dict[str, Item], dict[str, Item]]:
@@ -131,21 +162,22 @@ class LiveComparison:
         if items is None:
             return
         prefix = f"{path}/" if path else ""
-        if frozen is None and path and not live.raw and not live.folders:
+        files = live.listing.raw()
+        if frozen is None and path and not files and not live.folders:
             self._add(path, Change.ADDED, Kind.FOLDER, 0)
-        for name, raw in live.raw.items():
+        for name, raw in files.items():
             self._file(prefix + name, raw, items.get(name))
         for name, child in live.folders.items():
             item = items.get(name)
             if item is None or item.code == FOLDER:
                 self._folder(prefix + name, child, item)
-            elif not child.raw and not child.folders:
+            elif not child.listing and not child.folders:
                 self._add(prefix + name, Change.MODIFIED, Kind.FOLDER, 0)
             else:
                 self._add(prefix + name, Change.REMOVED, item.kind, item.size)
                 self._folder(prefix + name, child, None)
         for name, item in items.items():
-            if name not in live.raw and name not in live.folders:
+            if name not in files and name not in live.folders:
                 self._gone(prefix + name, item)
 
     def _file(self, path: str, raw: bytes | None, frozen: Item | None) -> None:
@@ -162,7 +194,7 @@ class LiveComparison:
             return
         if frozen is not None:
             item = objects.decode_entry(raw)[0]
-            if item == frozen or item.same(frozen):
+            if item == frozen or self._trees.same(item, frozen):
                 return
         kind, size = self._describe(path, raw)
         self._add(path, Change.ADDED if frozen is None else Change.MODIFIED, kind, size)
@@ -184,7 +216,7 @@ class LiveComparison:
         ):
             # all that lstat can tell is the same, so only its bytes can say
             digest = self._digest(path, status)
-            if digest is None or digest == frozen.digest:
+            if digest is None or digest == self._trees.digest(frozen):
                 return
         self._add(path, change, Kind.FILE, status.st_size)
 

@@ -8,21 +8,29 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from dotscience_jupyter.snapshots.engine import CorruptStoreError, SnapshotError
 
-from .packs import Pack, PackWriter, compress
+from .batching import Batches
+from .output import Data
+from .packs import Pack, PackWriter
+from .packset import PackSet
 from .store import Store, fsync_folder, writing
 
 PACK_LIMIT = 1 << 28
-"""A pack is closed when it has grown to this many bytes."""
+"""A pack is closed when it has grown to this many bytes,"""
+PACK_OBJECTS = 1 << 17
+"""or holds this many objects: while it is written, its index takes a lot of memory."""
 MERGE_FROM = 40
 """Small packs are merged when there are this many."""
 MERGE_LIMIT = 1 << 24
 """Packs below this size are small."""
 
 _OPEN_PACKS = 64
+_Read = TypeVar("_Read")
 
 
 class MissingObjectError(CorruptStoreError):
@@ -35,8 +43,7 @@ class Database:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._lock = threading.Lock()
-        self._packs: dict[str, Pack] = {}
-        self._order: tuple[Pack, ...] = ()
+        self._packs = PackSet()
         self._seen: int = -1
         self._open: OrderedDict[str, Pack] = OrderedDict()
         self.refresh()
@@ -54,11 +61,13 @@ class Database:
                     f"The snapshot store {self.store.folder} cannot be read: "
                     f"{error.strerror or error}. Check that the disk is there."
                 ) from error
-            packs = {}
+            known = self._packs.by_name
+            came = []
             for name in names:
-                known = self._packs.get(name)
+                if name in known:
+                    continue
                 try:
-                    packs[name] = known or Pack.load(f"{self.store.packs}/{name}")
+                    came.append(Pack.load(f"{self.store.packs}/{name}"))
                 except FileNotFoundError:
                     continue  # merged into another one since
                 except OSError as error:
@@ -66,21 +75,18 @@ class Database:
                         f"The pack {name} of the snapshot store cannot be read: "
                         f"{error.strerror or error}."
                     ) from error
-            self._packs, self._seen = packs, seen
-            self._order = tuple(packs.values())
+            went = [known[name] for name in known.keys() - set(names)]
+            self._packs.change(came, went)
+            self._seen = seen
 
     @property
     def packs(self) -> tuple[Pack, ...]:
         """The packs known now."""
-        return self._order
+        return self._packs.packs
 
     def find(self, digest: bytes) -> tuple[Pack, int] | None:
         """Return where an object is, or None."""
-        for pack in self._order:
-            at = pack.find(digest)
-            if at >= 0:
-                return pack, at
-        return None
+        return next(self._packs.places(digest), None)
 
     def has(self, digest: bytes) -> bool:
         """Whether the object is stored."""
@@ -96,15 +102,19 @@ class Database:
         CorruptStoreError
             If every copy of it is damaged.
         """
+        return self._read(digest, Pack.read)
+
+    def stored(self, digest: bytes) -> tuple[int, bytes, int]:
+        """Return an object's codec, stored form and length, verified. Raises as :meth:`get`."""
+        return self._read(digest, Pack.verified)
+
+    def _read(self, digest: bytes, read: Callable[[Pack, int], _Read]) -> _Read:
         damage: CorruptStoreError | None = None
         for _ in range(5):
-            for pack in self._order:
-                at = pack.find(digest)
-                if at < 0:
-                    continue
+            for pack, at in self._packs.places(digest):
                 self._note_use(pack)
                 try:
-                    return pack.read(at)
+                    return read(pack, at)
                 except CorruptStoreError as error:
                     damage = error
                 except FileNotFoundError:
@@ -122,11 +132,10 @@ class Database:
             if len(self._open) > _OPEN_PACKS:
                 self._open.popitem(last=False)[1].forget_handle()
 
-    def add(self, pack: Pack) -> None:
-        """Take notice of a pack that was just published."""
+    def add(self, *packs: Pack) -> None:
+        """Take notice of packs that were just published."""
         with self._lock:
-            self._packs[pack.name] = pack
-            self._order = tuple(self._packs.values())
+            self._packs.change(packs)
 
     def remove(self, packs: list[Pack]) -> int:
         """Delete packs whose objects are elsewhere or not needed; returns the bytes freed."""
@@ -136,8 +145,7 @@ class Database:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(pack.path)
                     freed += pack.size
-                self._packs.pop(pack.name, None)
-            self._order = tuple(self._packs.values())
+            self._packs.change((), packs)
         return freed
 
     def session(self) -> Session:
@@ -151,7 +159,7 @@ class Database:
         together, so that an object is copied a number of times that grows with the logarithm of
         what is stored.
         """
-        small = sorted((p for p in self._order if p.size < MERGE_LIMIT), key=lambda p: p.size)
+        small = sorted((p for p in self.packs if p.size < MERGE_LIMIT), key=lambda p: p.size)
         if len(small) < MERGE_FROM:
             return
         total, count = 0, 0
@@ -170,7 +178,7 @@ class Database:
             for pack in packs:
                 for at in sorted(range(len(pack)), key=pack.offset):
                     digest = pack.digest(at)
-                    if digest in writer.entries:
+                    if digest in writer:
                         continue
                     try:
                         writer.copy(pack, at)
@@ -178,7 +186,7 @@ class Database:
                         damaged.add(digest)
                     except FileNotFoundError:
                         return  # another process merged it just now
-            if not damaged <= writer.entries.keys():
+            if not all(digest in writer for digest in damaged):
                 return  # for verify to report
             merged = writer.publish()
         finally:
@@ -204,54 +212,77 @@ class Session:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._batches = Batches(self._append)
         self._writer: PackWriter | None = None
-        self._closing: list[tuple[PackWriter, Future[Pack]]] = []
+        # packs that are being made durable while the next one is filled, and those that are;
+        # an object is always in the one place before it is taken out of the other
+        self._closing: tuple[tuple[PackWriter, Future[Pack]], ...] = ()
+        self._closed = PackSet()
         self._publisher: ThreadPoolExecutor | None = None
         self.added = 0
 
     def has(self, digest: bytes) -> bool:
         """Whether an object is stored, or was added in this session."""
-        if self._writer is not None and digest in self._writer.entries:
+        if digest in self._batches:
             return True
-        return any(digest in writer.entries for writer, _ in self._closing) or self._database.has(
-            digest
+        writer = self._writer
+        if writer is not None and digest in writer:
+            return True
+        return (
+            any(digest in writer for writer, _ in self._closing)
+            or next(self._closed.places(digest), None) is not None
+            or self._database.has(digest)
         )
 
     def put(self, digest: bytes, data: bytes) -> None:
         """Add an object unless it is there."""
         if not self.has(digest):
-            self.append(digest, *compress(data), len(data))
+            self._batches.put(digest, data)
+            self.added += 1
 
-    def append(self, digest: bytes, codec: int, stored: bytes, length: int) -> None:
+    def append(self, digest: bytes, codec: int, stored: Data, length: int) -> None:
         """Add an object that is known not to be there, in its stored form."""
-        if self._writer is None:
-            self._writer = PackWriter(self._database.store)
-        self._writer.add(digest, codec, stored, length)
+        self._append(digest, codec, stored, length)
         self.added += 1
-        if self._writer.size >= PACK_LIMIT:
-            # made durable while the next one is filled
+
+    def _append(self, digest: bytes, codec: int, stored: Data, length: int) -> None:
+        writer = self._writer
+        if writer is None:
+            writer = self._writer = PackWriter(self._database.store)
+        writer.add(digest, codec, stored, length)
+        if writer.size >= PACK_LIMIT or writer.count >= PACK_OBJECTS:
             if self._publisher is None:
                 self._publisher = ThreadPoolExecutor(1, "dotscience-pack")
-            writer, self._writer = self._writer, None
-            self._closing.append((writer, self._publisher.submit(writer.publish)))
+            self._closing += ((writer, self._publisher.submit(writer.publish)),)
+            self._writer = None
+            # one at a time: each keeps its index in memory in a form that takes a lot of it
+            self._finish(1)
+
+    def _finish(self, leave: int) -> None:
+        """Wait until no more than so many packs are being made durable."""
+        while len(self._closing) > leave:
+            self._closed.change([self._closing[0][1].result()])
+            self._closing = self._closing[1:]
 
     def commit(self) -> None:
         """Make all that was added durable and visible."""
         try:
-            packs = [future.result() for _, future in self._closing]
+            self._batches.flush()
+            self._finish(0)
+            packs = list(self._closed.packs)
             if self._writer is not None:
                 packs.append(self._writer.publish())
             if packs:
                 with writing(self._database.store.folder):
                     fsync_folder(self._database.store.packs)
-                for pack in packs:
-                    self._database.add(pack)
-                self._closing, self._writer = [], None
+                self._database.add(*packs)
+                self._writer = None
         finally:
             self.close()
 
     def close(self) -> None:
         """Drop what was not committed; packs that are complete stay, for the next one to find."""
+        self._batches.close()
         if self._publisher is not None:
             self._publisher.shutdown(wait=True)
             self._publisher = None
@@ -260,4 +291,5 @@ class Session:
             self._writer = None
         for writer, _ in self._closing:
             writer.abort()
-        self._closing = []
+        self._closing = ()
+        self._closed = PackSet()

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import io
+import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,12 +26,15 @@ from dotscience_jupyter.snapshots.engine import (
     Progress,
     Snapshot,
     SnapshotError,
+    SnapshotInfo,
     SnapshotNotFoundError,
     Usage,
 )
 from dotscience_jupyter.snapshots.ignore import Rules
+from dotscience_jupyter.snapshots.renames import renamed
+from dotscience_jupyter.snapshots.rollback import rollback
 
-from . import objects, statcache
+from . import objects, partial, transfer
 from .capture import (
     Capture,
     Clock,
@@ -38,20 +44,33 @@ from .capture import (
     fingerprint,
     is_settled,
 )
-from .compare import LiveComparison, diff
+from .capturing import CaptureWriter
+from .compare import LiveComparison, diff, hashed
+from .contents import Contents
 from .database import Database, Session
-from .maintenance import Collection, Verification
+from .known import Known
+from .live import LiveWatch, watch_folder
+from .maintenance import Collection
 from .objects import Root
 from .packs import hash_bytes
+from .receiving import Receiving
+from .repair import Repair
 from .restoring import restore
-from .scan import Folder, Walk, store_tree
+from .scan import Walk, changed_folders, revived
+from .settling import Settling, StoppedError, stoppable
 from .store import Store
 from .trees import FrozenFile, Trees
+from .usage import Accounting
+from .verification import Verification
+
+log = logging.getLogger(__name__)
 
 GRACE = 900.0
 """Seconds for which a snapshot that was returned is kept by gc although it is not recorded."""
 
-_SAVE_SHARE = 20
+_AUDIT = 300.0
+"""Seconds after which all is walked once more to see whether all changes were told of."""
+_AUDIT_SHARE = 200
 _MAX_HASHED = 100_000
 
 
@@ -85,29 +104,34 @@ class EmbeddedEngine(Engine):
         self._store = Store(store)
         self._database = Database(self._store)
         self._trees = Trees(self._database)
+        self._contents = Contents(self._store, self._trees)
         self._taking = threading.Lock()
-        self._loading = threading.Lock()
         self._rules: dict[bytes, Rules] = {}
-        # what the last walk knew, the generation of the store that this holds for, and whether
-        # the cache on disk has it
-        self._state: Folder | None = None
-        self._state_generation = ""
-        self._saved: Folder | None = None
+        self._known = Known(self._store)
         self._generation = ""
-        self._loaded = False
-        self._save_after = 0.0
+        # told of changes, and when all was walked last and how long that took
+        self._live: LiveWatch | None = None
+        self._arming = threading.Lock()
+        self._walked = self._walk_cost = 0.0
         self._hashed: dict[str, tuple[Fingerprint, bytes]] = {}
+        # file systems whose blocks the store cannot share
+        self._refused: set[int] = set()
+        self._settling = threading.Lock()
+        self._closing = threading.Event()
 
     # -- freezing ------------------------------------------------------------------------------
 
-    def snapshot(self, progress: Progress | None = None) -> Snapshot:
-        """Freeze the folder; see :meth:`Engine.snapshot`. Costs a walk plus what changed."""
+    def snapshot(self, progress: Progress | None = None, look_at: Iterable[str] = ()) -> Snapshot:
+        """Freeze the folder; see :meth:`Engine.snapshot`.
+
+        Costs a walk plus what changed; without the walk if the folder is watched.
+        """
         with self._taking:
             # a folder that is gone, or not mounted, is not one that was emptied
             self._require_folder()
             self._store.prepare()
             with self._store.shared():
-                return self._snapshot(_Ticker(progress))
+                return self._snapshot(_Ticker(progress), look_at)
 
     def _require_folder(self) -> None:
         if not os.path.isdir(self.root):
@@ -116,44 +140,73 @@ class EmbeddedEngine(Engine):
                 "changed."
             )
 
-    def _snapshot(self, ticker: _Ticker) -> Snapshot:
+    def _snapshot(self, ticker: _Ticker, look_at: Iterable[str]) -> Snapshot:
+        started = time.monotonic()
         generation = self._store.generation()
         self._database.refresh(force=generation != self._generation)
         self._generation = generation
-        old = self._known()
+        live = self._watcher()
+        ticket = None if live is None else live.take()
+        marks = None if ticket is None else ticket.marks
+        if marks is not None:
+            for path in look_at:
+                marks.add(path)
+        old, known_for = self._known.get()
         session = self._database.session()
         clock = self._clock()
-        capture = Capture(clock, session, ticker.on_read)
+        captures = CaptureWriter(self._store, clock, self._refused)
+        capture = Capture(clock, session, ticker.on_read, captures)
         try:
-            if old is not None and self._state_generation != generation:
-                old = self._revived(old, session)
-            walk = Walk(
-                self.root,
-                store=self._store.folder,
-                clock=clock,
-                capture=capture,
-                session=session,
-                rules=self._rules,
-                on_file=ticker.on_file,
-            )
-            new = walk.run(old)
+            if old is not None and known_for != generation:
+                old = revived(old, self._trees.is_stored, session)
+            on_folder = None if live is None else live.enter
+            walk = self._walk_with(clock, capture, session, on_folder, ticker.on_file)
+            new = walk.run(old, marks)
             data = objects.encode_snapshot(
                 Root(new.mode, new.mtime_ns, new.files, new.bytes, new.tree)
             )
             digest = hash_bytes(data)
             session.put(digest, data)
             added = session.added
+            captures.publish()
             session.commit()
             self._store.register(digest.hex())
         finally:
             capture.close()
+            captures.abort()
             session.close()
-        self._state, self._state_generation = new, generation
+        self._known.replace(new, generation)
+        if live is not None and ticket is not None:
+            live.done(ticket, whole=walk.whole, gone=walk.gone)
+        if walk.whole:
+            self._note_walk(started)
         self._hashed = {}
         if added:
             self._database.merge_small()
-        self._save()
+        self._known.save(time.monotonic() - started)
         return Snapshot(digest.hex(), new.files, new.bytes, tuple(walk.skipped))
+
+    def _walk_with(
+        self,
+        clock: Clock,
+        capture: Capture,
+        session: Session | None,
+        on_folder: Callable[[int, str], None] | None = None,
+        on_file: Callable[[str], None] | None = None,
+        *,
+        keep_unread: bool = True,
+    ) -> Walk:
+        return Walk(
+            self.root,
+            store=self._store.folder,
+            clock=clock,
+            capture=capture,
+            session=session,
+            rules=self._rules,
+            on_file=on_file,
+            on_folder=on_folder,
+            keep_unread=keep_unread,
+        )
 
     def _clock(self) -> Clock:
         try:
@@ -162,47 +215,94 @@ class EmbeddedEngine(Engine):
             device = -1
         return Clock(f"{self._store.folder}/lock", device)
 
-    def _known(self) -> Folder | None:
-        """Return what the last walk knew, in this process or another."""
-        with self._loading:
-            if not self._loaded:
-                self._loaded = True
-                loaded = statcache.load(self._store)
-                if loaded is not None:
-                    self._state, self._state_generation = loaded
-                    self._saved = self._state
-            return self._state
+    # -- being told of changes -----------------------------------------------------------------
 
-    def _save(self, *, now: bool = False) -> None:
-        """Save the stat cache if it is out of date; not so often that this would cost much."""
-        state = self._state
+    def watch(self) -> bool:
+        """Begin to take notice of changes; see :meth:`Engine.watch`. Walks the folder once.
+
+        False where this is not Linux, the file system may be changed by others than this
+        machine, or the system allows too few watches; the log says which.
+        """
+        with self._arming:
+            if self._watcher() is None:
+                self._live = watch_folder(self.root)
+            self._audit_now(None)
+            return self._watcher() is not None
+
+    def _watcher(self) -> LiveWatch | None:
+        """Return what tells of changes, if it still can."""
+        live = self._live
+        if live is None or not live.is_ours:
+            return None
+        if live.failure:
+            self._live = None
+            log.warning("%s", live.failure)
+            live.close()
+            return None
+        return live
+
+    def _note_walk(self, started: float) -> None:
+        self._walked = time.monotonic()
+        self._walk_cost = self._walked - started
+
+    def _audit(self, progress: Progress | None = None) -> None:
+        """Save what is known, and look now and then whether all changes were told of.
+
+        For :meth:`settle`. Nothing waits for it, and it is one walk that reads nothing.
+        """
+        self._known.save()
+        with self._arming:
+            live = self._watcher()
+            rest = max(_AUDIT, _AUDIT_SHARE * self._walk_cost)
+            if live is not None and (not live.armed or time.monotonic() - self._walked > rest):
+                self._audit_now(progress)
+
+    def _audit_now(self, progress: Progress | None) -> None:
+        """Walk everything, and mark what is not as it is known for the next snapshot."""
+        live = self._watcher()
+        known = self._known.get()[0]
+        if live is None or known is None:
+            return  # without something known the first snapshot walks everything
+
+        def on_folder(fd: int, path: str) -> None:
+            live.enter(fd, path, ticket)
+            if progress is not None:
+                progress(0, 0, f"Looking at {path}")
+
         started = time.monotonic()
-        if state is None or state is self._saved or (started < self._save_after and not now):
-            return
-        statcache.save(self._store, state, self._state_generation)
-        self._saved = state
-        ended = time.monotonic()
-        self._save_after = ended + _SAVE_SHARE * (ended - started)
-
-    def _revived(self, folder: Folder, session: Session) -> Folder:
-        """Return what is known of a folder with what the store has lost marked to be read again."""
-        result = Folder()
-        for name in ("mode", "mtime_ns", "raw", "ignored", "rules_id"):
-            setattr(result, name, getattr(folder, name))
-        for name, raw in folder.raw.items():
-            assert raw is not None
-            stored = self._is_stored(objects.decode_entry(raw)[0])
-            result.prints[name] = folder.prints[name] if stored else None
-        for name, child in folder.folders.items():
-            result.folders[name] = self._revived(child, session)
-        store_tree(result, session)
-        return result
-
-    def _is_stored(self, item: objects.Item) -> bool:
+        ticket = live.begin()
+        clock = self._clock()
+        capture = Capture(clock, None)
         try:
-            return all(self._database.has(digest) for digest, _ in self._trees.chunks(item))
-        except CorruptStoreError:
-            return False
+            walk = self._walk_with(clock, capture, None, on_folder, keep_unread=False)
+            live.found(ticket, changed_folders(known, walk.run(known)))
+        finally:
+            capture.close()
+        self._note_walk(started)
+
+    def settle(self, progress: Progress | None = None) -> None:
+        """Hash what was captured, compute content ids; see :meth:`Engine.settle`.
+
+        Ends early, and without an error, when the engine is closed meanwhile.
+        """
+        with self._settling, contextlib.suppress(StoppedError):
+            tell = stoppable(progress, self._closing)
+            try:
+                self._audit(tell)
+            finally:
+                try:
+                    Settling(self._database, self._trees, self._clock(), tell).run()
+                finally:
+                    self._compute_contents(tell)
+
+    def content_id(self, snapshot: str, *, compute: bool = True) -> str:
+        """Return the content id; see :meth:`Engine.content_id`."""
+        contents = self._contents
+        return contents.compute(snapshot) if compute else contents.get(snapshot)
+
+    def _compute_contents(self, progress: Progress | None = None) -> None:
+        """Compute the content ids that are not known, of the newest snapshots first."""
+        self._contents.compute_all(progress)
 
     # -- comparing -----------------------------------------------------------------------------
 
@@ -230,23 +330,22 @@ class EmbeddedEngine(Engine):
             return captured.digest
 
         try:
-            walk = Walk(
-                self.root,
-                store=self._store.folder,
-                clock=clock,
-                capture=capture,
-                session=None,
-                rules=self._rules,
-            )
-            live = walk.run(self._known())
+            # the marks first: what they tell is true of all that is known later
+            watcher = self._watcher()
+            marks = None if watcher is None else watcher.peek()
+            walk = self._walk_with(clock, capture, None)
+            live = walk.run(self._known.get()[0], marks)
             skipped = {entry.path for entry in walk.skipped}
             return LiveComparison(self._trees, walk.unread, skipped, digest).run(live, frozen)
         finally:
             capture.close()
 
-    def diff(self, old: str | None, new: str, under: str = "") -> builtins.list[Difference]:
+    def diff(
+        self, old: str | None, new: str, under: str = "", *, renames: bool = False
+    ) -> builtins.list[Difference]:
         """Compare two snapshots; see :meth:`Engine.diff`."""
-        return diff(self._trees, old, new, under)
+        found = diff(self._trees, old, new, under)
+        return renamed(hashed(self._trees, old, new, found)) if renames else found
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -254,20 +353,25 @@ class EmbeddedEngine(Engine):
         """Whether the store holds that snapshot."""
         return self._store.has_snapshot(snapshot)
 
+    def snapshots(self) -> builtins.list[SnapshotInfo]:
+        """Return all snapshots, the oldest first; see :meth:`Engine.snapshots`."""
+        known = self._contents.known()
+        return [replace(info, content=known.get(info.id, "")) for info in self._store.listing()]
+
     def entry(self, snapshot: str, path: str) -> Entry:
         """Return one entry; see :meth:`Engine.entry`."""
-        return self._trees.lookup(snapshot, path).entry(path)
+        return self._trees.entry(self._trees.lookup(snapshot, path), path, hashed=True)
 
     def list(self, snapshot: str, path: str = "") -> builtins.list[Entry]:
         """Return a folder's direct children; see :meth:`Engine.list`."""
         prefix = f"{path}/" if path else ""
         tree = self._trees.folder(snapshot, path).digest
-        return [item.entry(prefix + item.name) for item in self._trees.children(tree)]
+        return [self._trees.entry(item, prefix + item.name) for item in self._trees.children(tree)]
 
     def walk(self, snapshot: str, under: str = "") -> Iterator[Entry]:
         """Yield all that is below a folder; see :meth:`Engine.walk`."""
         tree = self._trees.folder(snapshot, under).digest
-        return (item.entry(path) for path, item in self._trees.walk(tree, under))
+        return (self._trees.entry(item, path) for path, item in self._trees.walk(tree, under))
 
     def open(self, snapshot: str, path: str) -> BinaryIO:
         """Open a frozen file; see :meth:`Engine.open`."""
@@ -284,7 +388,65 @@ class EmbeddedEngine(Engine):
         """Write a snapshot to a new or empty folder; see :meth:`Engine.restore`."""
         return restore(self._trees, snapshot, to, paths, progress)
 
+    def rollback(self, snapshot: str, progress: Progress | None = None) -> Snapshot:
+        """Make the live folder what it was; see :meth:`Engine.rollback`."""
+        return rollback(self, self.root, snapshot, progress)
+
+    def clone(self, snapshot: str, to: Path, progress: Progress | None = None) -> None:
+        """Make a new folder with the content: what is stored is compressed, so it is a restore."""
+        if os.path.lexists(to):
+            raise SnapshotError(f"{to} is there already. Choose another name for the new folder.")
+        restore(self._trees, snapshot, to, (), progress)
+
+    # -- moving --------------------------------------------------------------------------------
+
+    def send(
+        self,
+        snapshot: str,
+        to: BinaryIO,
+        base: str | None = None,
+        resume: str = "",
+        progress: Progress | None = None,
+    ) -> None:
+        """Write a snapshot as a stream; see :meth:`Engine.send`. Settles first if need be."""
+        plan = self._plan(snapshot, base)
+        content = self.content_id(snapshot, compute=False)
+        transfer.send(self._database, self._trees, plan, to, resume, content, progress)
+
+    def send_size(self, snapshot: str, base: str | None = None) -> int:
+        """Return the bytes of the objects that :meth:`send` would write."""
+        return self._plan(snapshot, base).size()
+
+    def _plan(self, snapshot: str, base: str | None) -> transfer.Plan:
+        try:
+            return transfer.Plan(self._database, self._trees, snapshot, base)
+        except transfer.UnsettledError:
+            with contextlib.suppress(SnapshotError):  # it may be about other snapshots
+                self.settle()
+            return transfer.Plan(self._database, self._trees, snapshot, base)
+
+    def receive(self, source: BinaryIO, progress: Progress | None = None) -> str:
+        """Take in a sent snapshot; see :meth:`Engine.receive`."""
+        return Receiving(self._database, self._trees, self.settle, progress).run(source)
+
+    def partial(self) -> dict[str, str]:
+        """Return transfers that were cut; see :meth:`Engine.partial`."""
+        self._database.refresh()
+        return partial.tokens(self._store, self._database.has)
+
     # -- looking after the store ---------------------------------------------------------------
+
+    def hold(self, snapshots: Iterable[str], tag: str) -> None:
+        """Protect snapshots from being destroyed; see :meth:`Engine.hold`."""
+        self._store.hold(snapshots, tag)
+
+    def release(self, snapshots: Iterable[str], tag: str) -> None:
+        """Take a tag off snapshots; see :meth:`Engine.release`."""
+        self._store.release(snapshots, tag)
+
+    def destroy(self, snapshot: str) -> None:
+        """Drop a snapshot; see :meth:`Engine.destroy`. Its room is freed by :meth:`gc`."""
+        self._store.destroy(snapshot)
 
     def verify(
         self, snapshots: Iterable[str], progress: Progress | None = None
@@ -292,11 +454,24 @@ class EmbeddedEngine(Engine):
         """Read and hash all that these snapshots need; see :meth:`Engine.verify`."""
         return Verification(self._database, progress).run(snapshots)
 
+    def repair(
+        self, snapshots: Iterable[str], progress: Progress | None = None
+    ) -> builtins.list[Problem]:
+        """Mend what can be mended; see :meth:`Engine.repair`.
+
+        What is damaged is kept in the store's folder ``lost+found``.
+        """
+        return Repair(self._database, self.root, self.snapshot, self.settle, progress).run(
+            snapshots
+        )
+
     def gc(self, keep: Iterable[str], progress: Progress | None = None) -> int:
         """Drop what is not needed; see :meth:`Engine.gc` and the parameter ``grace``."""
-        return Collection(self._database, self.grace, progress).run(keep)
+        freed = Collection(self._database, self.grace, progress).run(keep)
+        self._contents.prune(self._database.has)
+        return freed
 
-    def usage(self) -> Usage:
+    def usage(self, *, each: bool = False) -> Usage:
         """How much room the store takes; ``extra`` has the number of packs and objects."""
         usage = Usage()
         for folder, _, names in os.walk(self._store.folder):
@@ -314,12 +489,18 @@ class EmbeddedEngine(Engine):
         self._database.refresh()
         usage.extra["packs"] = len(self._database.packs)
         usage.extra["objects"] = sum(map(len, self._database.packs))
+        if each:
+            snapshots = [info.id for info in self._store.listing()]
+            usage.each = Accounting(self._database, self._trees).run(snapshots)
         return usage
 
     def close(self) -> None:
         """Save the stat cache and let go of open files."""
-        with self._taking:
-            self._save(now=True)
+        self._closing.set()
+        with self._taking, self._settling:
+            self._known.save()
+            if self._live is not None:
+                self._live.close()
             self._database.close()
 
 

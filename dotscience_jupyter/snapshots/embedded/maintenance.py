@@ -1,20 +1,21 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Looking after a store: proving that all of it is whole, and dropping what nobody needs."""
+"""Dropping what nobody needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from dotscience_jupyter.snapshots.engine import (
+    COMMIT_HOLD,
     CorruptStoreError,
-    Problem,
     Progress,
     SnapshotNotFoundError,
 )
 
+from . import partial
 from .database import MERGE_LIMIT, PACK_LIMIT, Database
-from .objects import FOLDER, LINK, Item
+from .objects import CAPTURED_FILE, FILE, FOLDER, LISTED_FILE, Item
 from .packs import FOOTER, INDEX_ITEM, PACK_MAGIC, Pack, PackWriter
 from .store import fsync_folder, writing
 from .trees import Trees
@@ -25,157 +26,21 @@ _SMALL_PACKS = 8
 _PATIENCE = 60.0
 
 
-class Verification:
-    """One verify: reads every object once, then names the paths that a damaged one spoils."""
-
-    def __init__(self, database: Database, progress: Progress | None) -> None:
-        self._database = database
-        self._trees = Trees(database)
-        self._progress = progress
-        self._problems: list[Problem] = []
-        self._needed: set[bytes] = set()
-        self._bad: dict[bytes, str] = {}
-        self._clean: set[bytes] = set()
-
-    def run(self, snapshots: Iterable[str]) -> list[Problem]:
-        """Return what is wrong."""
-        self._database.refresh(force=True)
-        roots: list[tuple[str, Item]] = []
-        for snapshot in dict.fromkeys(snapshots):
-            try:
-                root = self._trees.root_item(snapshot)
-            except SnapshotNotFoundError:
-                self._add(snapshot, "", "The store does not hold this snapshot.")
-            except CorruptStoreError as error:
-                self._add(snapshot, "", f"The snapshot cannot be read at all: {error}")
-            else:
-                self._needed.add(bytes.fromhex(snapshot))
-                roots.append((snapshot, root))
-        seen: set[bytes] = set()
-        for _, root in roots:
-            self._gather(root, seen)
-        self._read_all()
-        if self._bad:
-            for snapshot, root in roots:
-                self._name(snapshot, "", root)
-        return self._problems
-
-    def _add(self, snapshot: str, path: str, message: str) -> None:
-        self._problems.append(Problem(snapshot, path, message))
-
-    def _gather(self, root: Item, seen: set[bytes]) -> None:
-        """Collect the ids of all objects below a folder."""
-        pending = [root]
-        while pending:
-            item = pending.pop()
-            key = item.digest if item.code == FOLDER else item.list_id
-            if not key:
-                if item.size and item.digest:
-                    self._needed.add(item.digest)
-                continue
-            if key in seen:
-                continue
-            seen.add(key)
-            try:
-                if item.code == FOLDER:
-                    self._needed.add(item.digest)
-                    self._needed.update(self._trees.pages(item.digest))
-                    pending.extend(self._trees.items(item.digest).values())
-                else:
-                    self._needed.update(self._trees.lists(item))
-                    self._needed.update(digest for digest, _ in self._trees.chunks(item))
-            except CorruptStoreError as error:
-                self._bad[key] = str(error)
-
-    def _read_all(self) -> None:
-        """Read every needed object from every pack that holds it, in the order of the file."""
-        whole: set[bytes] = set()
-        damaged: dict[bytes, tuple[Pack, str]] = {}
-        done = 0
-        for pack in self._database.packs:
-            try:
-                pack.check_frame()
-            except CorruptStoreError as error:
-                self._add(
-                    "",
-                    f"packs/{pack.name}",
-                    f"This file of the snapshot store is damaged: {error}. Its objects were "
-                    "checked one by one; those that are damaged too are named on their own.",
-                )
-            except OSError:
-                continue  # merged into another pack by another process
-            for at in sorted(range(len(pack)), key=pack.offset):
-                digest = pack.digest(at)
-                if digest not in self._needed:
-                    continue
-                done += 1
-                if self._progress is not None and done % 256 == 1:
-                    self._progress(min(done, len(self._needed)), len(self._needed), "Verifying")
-                try:
-                    pack.check(at)
-                    whole.add(digest)
-                except CorruptStoreError as error:
-                    damaged[digest] = (pack, str(error))
-                except FileNotFoundError:
-                    break
-        for digest, (pack, message) in damaged.items():
-            try:
-                self._database.get(digest)
-            except CorruptStoreError:
-                self._bad[digest] = message
-            else:
-                self._add(
-                    "",
-                    f"packs/{pack.name}",
-                    f"This file of the snapshot store is damaged: {message} No content is lost.",
-                )
-        for digest in self._needed - whole - damaged.keys():
-            try:
-                self._database.get(digest)
-            except CorruptStoreError as error:
-                self._bad[digest] = str(error)
-
-    def _name(self, snapshot: str, path: str, item: Item) -> bool:
-        """Report the paths below an entry that are spoilt; return whether there are any."""
-        key = item.digest if item.code == FOLDER else item.list_id
-        if key in self._clean:
-            return False
-        spoilt = False
-        try:
-            if item.code == FOLDER:
-                for page in (item.digest, *self._trees.pages(item.digest)):
-                    self._raise_if_bad(page)
-                prefix = f"{path}/" if path else ""
-                for child in self._trees.children(item.digest):
-                    spoilt |= self._name(snapshot, prefix + child.name, child)
-            elif item.code != LINK:
-                self._raise_if_bad(key or item.digest)
-                for list_id in self._trees.lists(item):
-                    self._raise_if_bad(list_id)
-                for chunk, _ in self._trees.chunks(item):
-                    self._raise_if_bad(chunk)
-        except CorruptStoreError as error:
-            spoilt = True
-            what = "The list of what this folder holds" if item.code == FOLDER else "The content"
-            self._add(snapshot, path, f"{what} is lost: {error}")
-        if key and not spoilt:
-            self._clean.add(key)
-        return spoilt
-
-    def _raise_if_bad(self, digest: bytes) -> None:
-        if digest in self._bad:
-            raise CorruptStoreError(self._bad[digest])
-
-
 def mark(trees: Trees, item: Item, live: set[bytes], seen: set[bytes]) -> None:
     """Add to ``live`` the ids of all that an entry needs, or raise CorruptStoreError.
 
     What was gone through is kept in ``seen`` and not read off ``live``: a file may have the very
-    bytes of a folder object, and then being needed says nothing of what that folder holds.
+    bytes of a folder object, and then being needed says nothing of what that folder holds. Of what
+    was captured the key is added too: it tells which captures and maps are needed.
     """
     pending = [item]
     while pending:
         item = pending.pop()
+        if item.code == CAPTURED_FILE:
+            live.add(item.digest)
+            item = trees.resolved(item)
+            if item.code == CAPTURED_FILE:
+                continue
         key = item.digest if item.code == FOLDER else item.list_id
         if not key:
             if item.size and item.digest:
@@ -213,18 +78,29 @@ class Collection:
         self._marked: set[str] = set()
 
     def run(self, keep: Iterable[str]) -> int:
-        """Drop what neither the snapshots to keep nor recent ones need; return bytes freed."""
+        """Drop what nobody needs; return bytes freed.
+
+        Needed are the snapshots to keep, recent ones, those that are held for another reason than
+        a commit, and what arrived in transfers that may go on.
+        """
         with self._store.collecting():
             self._database.refresh(force=True)
+            pending = set(self._trees.captures.ids())
             kept = set(keep)
-            for snapshot in sorted(kept | self._recent(kept)):
+            self._hold(kept)
+            partial.remove_stale(self._store)
+            self._live.update(partial.protected(self._store))
+            for snapshot in sorted(kept | self._spared(kept)):
                 self._mark(snapshot)
             doomed, written = self._copy_out()
             with self._store.exclusive(_PATIENCE):
-                # what the snapshots since then need, which may be in packs that seemed useless
+                # what is needed since then, which may be in packs that seemed useless
                 self._database.refresh(force=True)
-                for snapshot in self._recent(kept):
+                self._live.update(partial.protected(self._store))
+                for snapshot in self._spared(kept):
                     self._mark(snapshot)
+                self._mark_settled(pending)
+                captures = self._trees.captures.unneeded(self._live)
                 staying = [pack for pack in self._database.packs if pack.name not in doomed]
                 going: list[Pack] = []
                 for pack in self._database.packs:
@@ -234,8 +110,9 @@ class Collection:
                         going.append(pack)
                     else:
                         staying.append(pack)
+                self._store.release(self._store.held().keys() - kept, COMMIT_HOLD)
                 forgotten = set(self._store.snapshot_ids()) - self._marked
-                if going or forgotten:
+                if going or forgotten or captures:
                     with writing(self._store.folder):
                         self._store.next_generation()
                         for snapshot in forgotten:
@@ -243,13 +120,31 @@ class Collection:
                         # a snapshot must not outlive its content
                         fsync_folder(self._store.snapshots)
                 freed = self._database.remove(going)
+                freed += sum(self._trees.captures.remove(*capture) for capture in captures)
             freed += self._store.remove_leftovers()
             return max(0, freed - written)
 
-    def _recent(self, kept: set[str]) -> set[str]:
-        """Return snapshots that somebody was given so lately that they may not be recorded yet."""
-        ids = set(self._store.snapshot_ids()) - kept
-        return {snapshot for snapshot in ids if self._store.age(snapshot) < self._grace}
+    def _hold(self, kept: set[str]) -> None:
+        try:
+            self._store.hold(kept, COMMIT_HOLD)
+        except SnapshotNotFoundError as error:
+            raise SnapshotNotFoundError(
+                f"Nothing was dropped, because a snapshot that is to be kept is not there: {error} "
+                "Run 'jupyter dotscience verify' to see what is missing."
+            ) from error
+
+    def _spared(self, kept: set[str]) -> set[str]:
+        """Return other snapshots that stay.
+
+        They are held, or somebody was given them so lately that they may not be recorded yet.
+        """
+        held = self._store.held()
+        return {
+            snapshot
+            for snapshot in set(self._store.snapshot_ids()) - kept
+            if set(held.get(snapshot, ())) - {COMMIT_HOLD}
+            or self._store.age(snapshot) < self._grace
+        }
 
     def _mark(self, snapshot: str) -> None:
         if snapshot in self._marked:
@@ -271,6 +166,15 @@ class Collection:
             ) from error
         self._live.add(bytes.fromhex(snapshot))
         self._marked.add(snapshot)
+
+    def _mark_settled(self, pending: set[bytes]) -> None:
+        """Mark what needed captures became that were not hashed when this began."""
+        for key in [key for key in self._live if key[:16] in pending]:
+            found = self._trees.captures.resolve(key)
+            if found is not None:
+                code = LISTED_FILE if found.list_id else FILE
+                item = Item("", code, 0, 0, found.size, found.digest, found.list_id, "")
+                mark(self._trees, item, self._live, self._seen)
 
     def _needed(self, pack: Pack) -> list[int]:
         return [at for at in range(len(pack)) if pack.digest(at) in self._live]
@@ -329,7 +233,7 @@ class Collection:
                             writer = None
                 except (CorruptStoreError, FileNotFoundError):
                     doomed.discard(pack.name)  # damaged: kept as it is, for verify to report
-            if writer is not None and writer.entries:
+            if writer is not None and writer.count:
                 new.append(writer.publish())
         finally:
             if writer is not None:

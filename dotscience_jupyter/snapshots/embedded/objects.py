@@ -21,13 +21,22 @@ FOLDER_MAGIC = b"dsF1"
 PAGES_MAGIC = b"dsP1"
 LIST_MAGIC = b"dsL1"
 
-FILE, LISTED_FILE, FOLDER, LINK = 1, 2, 3, 4
-KINDS = {FILE: Kind.FILE, LISTED_FILE: Kind.FILE, FOLDER: Kind.FOLDER, LINK: Kind.SYMLINK}
+FILE, LISTED_FILE, FOLDER, LINK, CAPTURED_FILE = 1, 2, 3, 4, 5
+KINDS = {
+    FILE: Kind.FILE,
+    LISTED_FILE: Kind.FILE,
+    FOLDER: Kind.FOLDER,
+    LINK: Kind.SYMLINK,
+    CAPTURED_FILE: Kind.FILE,
+}
+HARD_LINKED = 0x80
+"""Set in the kind of a file that has other names: the number of its group follows the entry."""
 
 SNAPSHOT_HEAD = struct.Struct("<4sHqQQ32s")
 ENTRY_HEAD = struct.Struct("<BHqQH")
 LIST_HEAD = struct.Struct("<4sB")
 LIST_ITEM = struct.Struct("<32sQ")
+GROUP = struct.Struct("<Q")
 
 PAGED_FROM = 512
 """A folder with more entries than this is stored in pages, so that one change rewrites one page."""
@@ -49,13 +58,15 @@ class Item(NamedTuple):
     """One entry of a folder object."""
 
     name: str
-    code: int  # FILE, LISTED_FILE, FOLDER or LINK
+    code: int  # FILE, LISTED_FILE, FOLDER, LINK or CAPTURED_FILE
     mode: int
     mtime_ns: int
     size: int
-    digest: bytes  # BLAKE3 of the file's bytes; id of the folder object; empty for links
+    digest: bytes  # BLAKE3 of the file's bytes; id of the folder object; empty for links; the
+    # key of what was captured for a CAPTURED_FILE, whose content was not yet hashed
     list_id: bytes  # of a LISTED_FILE: the object that lists its chunks
     target: str
+    group: int = 0  # files of one snapshot with the same group other than 0 are one file (inode)
 
     @property
     def kind(self) -> Kind:
@@ -77,6 +88,11 @@ class Item(NamedTuple):
         return Entry(path, self.kind, self.mode, self.size, self.mtime_ns, digest, self.target)
 
 
+def storable_time(ns: int) -> int:
+    """Return a time that fits: some file systems can have later ones than the year 2262."""
+    return max(-(1 << 63), min(ns, (1 << 63) - 1))
+
+
 def encode_snapshot(root: Root) -> bytes:
     """Return a snapshot object; its BLAKE3 is the snapshot's id."""
     return SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, *root)
@@ -94,12 +110,27 @@ def decode_snapshot(data: bytes) -> Root:
 
 
 def encode_file(
-    name: str, mode: int, mtime_ns: int, size: int, digest: bytes, list_id: bytes
+    name: str,
+    mode: int,
+    mtime_ns: int,
+    size: int,
+    digest: bytes,
+    list_id: bytes,
+    group: int = 0,
+    captured: bool = False,
 ) -> bytes:
-    """Return a file's entry; ``list_id`` is empty for a file that is one object."""
+    """Return a file's entry; ``list_id`` is empty for a file that is one object.
+
+    ``group`` is not 0 for a file with several names. ``captured`` tells that ``digest`` is the
+    key of a capture.
+    """
     raw = os.fsencode(name)
-    code = LISTED_FILE if list_id else FILE
-    return ENTRY_HEAD.pack(code, mode, mtime_ns, size, len(raw)) + raw + digest + list_id
+    mtime_ns = storable_time(mtime_ns)
+    code = CAPTURED_FILE if captured else LISTED_FILE if list_id else FILE
+    if not group:
+        return ENTRY_HEAD.pack(code, mode, mtime_ns, size, len(raw)) + raw + digest + list_id
+    head = ENTRY_HEAD.pack(code | HARD_LINKED, mode, mtime_ns, size, len(raw))
+    return head + raw + digest + list_id + GROUP.pack(group)
 
 
 def encode_folder_entry(name: str, mode: int, mtime_ns: int, tree: bytes) -> bytes:
@@ -112,7 +143,7 @@ def encode_link(name: str, mtime_ns: int, target: str) -> bytes:
     """Return a symbolic link's entry."""
     raw, to = os.fsencode(name), os.fsencode(target)
     # a link's own permissions mean nothing on Linux and cannot be set there
-    return ENTRY_HEAD.pack(LINK, 0o777, mtime_ns, len(to), len(raw)) + raw + to
+    return ENTRY_HEAD.pack(LINK, 0o777, storable_time(mtime_ns), len(to), len(raw)) + raw + to
 
 
 def decode_entry(data: bytes, at: int = 0) -> tuple[Item, int]:
@@ -132,7 +163,12 @@ def decode_entry(data: bytes, at: int = 0) -> tuple[Item, int]:
     at += length
     digest = list_id = b""
     target = ""
-    if code in (FILE, FOLDER):
+    group = 0
+    linked = code & HARD_LINKED
+    code &= ~HARD_LINKED
+    if linked and KINDS.get(code) is not Kind.FILE:
+        raise CorruptStoreError("A folder's listing holds an entry of an unknown kind.")
+    if code in (FILE, FOLDER, CAPTURED_FILE):
         end = at + 32
         digest = data[at:end]
     elif code == LISTED_FILE:
@@ -143,11 +179,15 @@ def decode_entry(data: bytes, at: int = 0) -> tuple[Item, int]:
         target = os.fsdecode(data[at:end])
     else:
         raise CorruptStoreError("A folder's listing holds an entry of an unknown kind.")
+    if linked:
+        end += GROUP.size
     if end > len(data):
         raise CorruptStoreError("A folder's listing is cut off.")
+    if linked:
+        group = GROUP.unpack_from(data, end - GROUP.size)[0]
     if not raw or b"/" in raw or b"\0" in raw or raw == b"." or raw == b"..":
         raise CorruptStoreError("A folder's listing holds a name that no file can have.")
-    return Item(os.fsdecode(raw), code, mode, mtime_ns, size, digest, list_id, target), end
+    return Item(os.fsdecode(raw), code, mode, mtime_ns, size, digest, list_id, target, group), end
 
 
 def sorted_names(names: Iterable[str]) -> list[str]:

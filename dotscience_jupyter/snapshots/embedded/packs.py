@@ -15,13 +15,14 @@ import sys
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sized
 
 import zstandard
 from blake3 import blake3
 
 from dotscience_jupyter.snapshots.engine import CorruptStoreError
 
+from .output import Data, Output
 from .store import Store, writing
 
 PACK_MAGIC = b"dspack1\n"
@@ -35,39 +36,83 @@ INDEX_ITEM = 49
 RAW, ZSTD = 0, 1
 PREFIX = struct.Struct(">Q")
 
-_LEVEL = 1
+_FAST = zstandard.ZstdCompressionParameters(
+    strategy=zstandard.STRATEGY_FAST,
+    window_log=20,
+    hash_log=17,
+    chain_log=15,
+    search_log=1,
+    min_match=6,
+    target_length=0,
+    write_content_size=True,
+    write_checksum=False,
+)
+"""As fast as zstd's level 2, as small as its level 3: a large table finds what far steps miss."""
 _WORTH = 64
 """Shorter objects are stored as they are."""
-_PROBE = 1 << 16
-_BUFFER = 1 << 20
+_PROBE = 1 << 13
+_TRIED_FROM = 1 << 16
 
 _local = threading.local()
 
 
-def hash_bytes(data: bytes) -> bytes:
+def hash_bytes(data: Data) -> bytes:
     """Return the BLAKE3 digest, which is the object's id."""
     return blake3(data).digest()
 
 
-def compress(data: bytes) -> tuple[int, bytes]:
-    """Return (RAW or ZSTD, bytes to store): compressed only where that saves a sixteenth."""
-    if len(data) < _WORTH:
+def compress(data: Data) -> tuple[int, Data]:
+    """Return (RAW or ZSTD, bytes to store): compressed only where that saves a sixteenth.
+
+    Large data is tried on a few kilobytes at its start and in its middle first.
+    """
+    length = len(data)
+    if length < _WORTH:
         return RAW, data
+    compressor = _compressor()
+    if length > _TRIED_FROM:
+        view = memoryview(data)
+        for at in (0, length // 2):
+            if _pays(_PROBE, compressor.compress(view[at : at + _PROBE])):
+                break
+        else:
+            return RAW, data
+    small = compressor.compress(data)
+    return (ZSTD, small) if _pays(length, small) else (RAW, data)
+
+
+def compress_all(objects: list[bytes]) -> list[tuple[int, Data]]:
+    """Return what :meth:`compress` does for each object; small ones are compressed at one go."""
+    compressor = _compressor()
+    many = getattr(compressor, "multi_compress_to_buffer", None)  # not in all builds of zstandard
+    if many is None:
+        return [compress(data) for data in objects]
+    small = [data for data in objects if _WORTH <= len(data) <= _TRIED_FROM]
+    found = iter(many(small, threads=1) if small else ())
+    result: list[tuple[int, Data]] = []
+    for data in objects:
+        if _WORTH <= len(data) <= _TRIED_FROM:
+            stored = next(found)
+            pays = _pays(len(data), stored)
+            result.append((ZSTD, stored.tobytes()) if pays else (RAW, data))
+        else:
+            result.append(compress(data))
+    return result
+
+
+def _compressor() -> zstandard.ZstdCompressor:
     try:
         compressor: zstandard.ZstdCompressor = _local.compressor
     except AttributeError:  # one for each thread: they are not safe to share
-        compressor = _local.compressor = zstandard.ZstdCompressor(_LEVEL, write_checksum=False)
-    if len(data) > 4 * _PROBE and not _pays(_PROBE, compressor.compress(data[:_PROBE])):
-        return RAW, data
-    small = compressor.compress(data)
-    return (ZSTD, small) if _pays(len(data), small) else (RAW, data)
+        compressor = _local.compressor = zstandard.ZstdCompressor(compression_params=_FAST)
+    return compressor
 
 
-def _pays(length: int, small: bytes) -> bool:
+def _pays(length: int, small: Sized) -> bool:
     return len(small) < length - length // 16
 
 
-def decompress(codec: int, data: bytes, length: int) -> bytes:
+def decompress(codec: int, data: Data, length: int) -> Data:
     """Return an object from its stored form."""
     if codec == RAW:
         return data
@@ -86,13 +131,13 @@ def decompress(codec: int, data: bytes, length: int) -> bytes:
         raise CorruptStoreError("A compressed object is damaged.") from None
 
 
-class _Handle:
+class Handle:
     """A descriptor that lives as long as someone reads through it."""
 
     __slots__ = ("fd",)
 
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, path: str, flags: int = 0) -> None:
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
 
     def __del__(self) -> None:
         if hasattr(self, "fd"):
@@ -108,7 +153,7 @@ class Pack:
         self.size = size
         self.damage = damage
         self._columns = entries
-        self._handle: _Handle | None = None
+        self._handle: Handle | None = None
 
     def __len__(self) -> int:
         return len(self._columns.prefixes)
@@ -116,13 +161,16 @@ class Pack:
     @classmethod
     def load(cls, path: str) -> Pack:
         """Read a pack's index. A damaged one is made again from the records before it."""
-        handle = _Handle(path)
+        handle = Handle(path)
         size = os.fstat(handle.fd).st_size
         columns, damage = _Columns(), ""
         try:
             columns = _read_index(handle.fd, size)
         except CorruptStoreError as error:
             columns, damage = _scan(handle.fd, size), str(error)
+        except OSError as error:  # of the disk: what it still reads of the pack is to be had
+            columns = _scan(handle.fd, size)
+            damage = f"its index cannot be read: {error.strerror or error}"
         pack = cls(path, size, columns, damage)
         return pack
 
@@ -136,6 +184,11 @@ class Pack:
                 return at
             at += 1
         return -1
+
+    @property
+    def prefixes(self) -> array[int]:
+        """The first eight bytes of each id as a big-endian integer, in order."""
+        return self._columns.prefixes
 
     def digest(self, at: int) -> bytes:
         """Return the id of the object at a position of the index."""
@@ -154,10 +207,10 @@ class Pack:
         """Return how many bytes of the file an object takes, its record's head included."""
         return self._columns.stored[at] + RECORD.size
 
-    def _fd(self) -> _Handle:
+    def _fd(self) -> Handle:
         handle = self._handle
         if handle is None:
-            handle = self._handle = _Handle(self.path)
+            handle = self._handle = Handle(self.path)
         return handle
 
     def forget_handle(self) -> None:
@@ -176,10 +229,15 @@ class Pack:
     def _read(self, at: int) -> tuple[bytes, bytes]:
         columns = self._columns
         stored = self._pread(columns.offsets[at] + RECORD.size, columns.stored[at])
+        return bytes(self.unpacked(at, stored)), stored
+
+    def unpacked(self, at: int, stored: Data) -> Data:
+        """Return an object from its stored form, verified. Raise CorruptStoreError."""
+        columns = self._columns
         data = decompress(columns.codecs[at], stored, columns.lengths[at])
         if hash_bytes(data) != self.digest(at):
             raise CorruptStoreError("A stored object does not have the digest it should have.")
-        return data, stored
+        return data
 
     def check(self, at: int) -> None:
         """Raise CorruptStoreError unless an object and its record's head are as they should be."""
@@ -228,24 +286,30 @@ class _Columns:
         self.codecs = bytearray()
         self.rest = bytearray()
 
-    @classmethod
-    def of(cls, entries: Iterable[tuple[bytes, int, int, int, int]]) -> _Columns:
-        """Order (id, offset, stored, length, codec) by id."""
-        self = cls()
+    def add(self, offset: int, stored: int, length: int, codec: int) -> None:
+        """Append an object, whose id :meth:`ordered` has to be given."""
+        self.offsets.append(offset)
+        self.stored.append(stored)
+        self.lengths.append(length)
+        self.codecs.append(codec)
+
+    def ordered(self, ids: list[bytes]) -> _Columns:
+        """Return what was added, in the order of these ids, which it had in the order of adding."""
         # many small sorts instead of one: a sort cannot be interrupted by other threads
-        buckets: list[list[tuple[bytes, int, int, int, int]]] = [[] for _ in range(256)]
-        for entry in entries:
-            buckets[entry[0][0]].append(entry)
+        buckets: list[list[int]] = [[] for _ in range(256)]
+        for at, digest in enumerate(ids):
+            buckets[digest[0]].append(at)
+        result = _Columns()
         for bucket in buckets:
-            bucket.sort()
-            for digest, offset, stored, length, codec in bucket:
-                self.prefixes.append(PREFIX.unpack_from(digest)[0])
-                self.offsets.append(offset)
-                self.stored.append(stored)
-                self.lengths.append(length)
-                self.codecs.append(codec)
-                self.rest += digest[8:]
-        return self
+            bucket.sort(key=ids.__getitem__)
+            for digest in map(ids.__getitem__, bucket):
+                result.prefixes.append(PREFIX.unpack_from(digest)[0])
+                result.rest += digest[8:]
+            result.offsets.extend(map(self.offsets.__getitem__, bucket))
+            result.stored.extend(map(self.stored.__getitem__, bucket))
+            result.lengths.extend(map(self.lengths.__getitem__, bucket))
+            result.codecs.extend(map(self.codecs.__getitem__, bucket))
+        return result
 
     def to_bytes(self) -> bytes:
         """Return the index as it stands in a pack."""
@@ -289,78 +353,92 @@ def _read_index(fd: int, size: int) -> _Columns:
 
 def _scan(fd: int, size: int) -> _Columns:
     """Find the objects of a pack whose index is lost by going from record to record."""
-    entries: list[tuple[bytes, int, int, int, int]] = []
+    ids: list[bytes] = []
+    columns = _Columns()
     offset = len(PACK_MAGIC)
     while True:
-        head = os.pread(fd, RECORD.size, offset)
+        try:
+            head = os.pread(fd, RECORD.size, offset)
+        except OSError:
+            break
         if len(head) < RECORD.size:
             break
         digest, stored, length, codec = RECORD.unpack(head)
         end = offset + RECORD.size + stored
         if codec not in (RAW, ZSTD) or end > size or head[-3:] != b"\0\0\0":
             break
-        entries.append((digest, offset, stored, length, codec))
+        ids.append(digest)
+        columns.add(offset, stored, length, codec)
         offset = end
-    return _Columns.of(entries)
+    return columns.ordered(ids)
 
 
 class PackWriter:
-    """A pack in the making."""
+    """A pack in the making.
+
+    Whether it holds an object may be asked from any thread, also when it was published.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         with writing(store.folder):
             self._path, self._fd = store.temporary()
-        self.entries: dict[bytes, tuple[bytes, int, int, int, int]] = {}
+        self._output = Output(self._fd, store.folder)
+        self._output.write(PACK_MAGIC)
+        self._columns = _Columns()
+        self._ids: dict[bytes, None] | None = {}
+        self._pack: Pack | None = None
         self.size = len(PACK_MAGIC)
-        self._buffer: list[bytes] = [PACK_MAGIC]
-        self._buffered = len(PACK_MAGIC)
 
-    def add(self, digest: bytes, codec: int, stored: bytes, length: int) -> None:
-        """Append an object that is not in it yet."""
-        self._append(RECORD.pack(digest, len(stored), length, codec), stored)
-        self.entries[digest] = (digest, self.size, len(stored), length, codec)
-        self.size += RECORD.size + len(stored)
+    def __contains__(self, digest: bytes) -> bool:
+        ids = self._ids
+        if ids is not None:
+            return digest in ids
+        return self._pack is not None and self._pack.find(digest) >= 0
+
+    @property
+    def count(self) -> int:
+        """How many objects it holds."""
+        return len(self._columns.codecs)
+
+    def add(self, digest: bytes, codec: int, stored: Data, length: int) -> None:
+        """Append an object that is not in it yet; its bytes are copied."""
+        assert self._ids is not None
+        count = len(stored)
+        self._output.write(RECORD.pack(digest, count, length, codec), stored)
+        self._ids[digest] = None
+        self._columns.add(self.size, count, length, codec)
+        self.size += RECORD.size + count
 
     def copy(self, pack: Pack, at: int) -> None:
         """Append an object of another pack as it is stored. Raise CorruptStoreError if damaged."""
         self.add(pack.digest(at), *pack.verified(at))
 
-    def _append(self, *parts: bytes) -> None:
-        for part in parts:
-            self._buffer.append(part)
-            self._buffered += len(part)
-        if self._buffered >= _BUFFER:
-            self._flush()
-
-    def _flush(self) -> None:
-        with writing(self._store.folder):
-            data = memoryview(b"".join(self._buffer))
-            while data:
-                data = data[os.write(self._fd, data) :]
-        self._buffer, self._buffered = [], 0
-
     def publish(self) -> Pack:
         """Make it durable and visible, and return it. The folder's names are not synced here."""
-        columns = _Columns.of(self.entries.values())
+        assert self._ids is not None
+        columns = self._columns.ordered(list(self._ids))
         index = columns.to_bytes()
-        head = struct.pack("<QQ", self.size, len(self.entries))
+        head = struct.pack("<QQ", self.size, self.count)
         hasher = blake3(index)
         hasher.update(head)
-        self._append(index, head, hasher.digest(), INDEX_MAGIC)
-        self._flush()
+        self._output.write(index, head, hasher.digest(), INDEX_MAGIC)
+        self._output.sync()
         path = f"{self._store.packs}/{secrets.token_hex(16)}.pack"
         with writing(self._store.folder):
-            os.fsync(self._fd)
             os.rename(self._path, path)
         os.close(self._fd)
         self._fd = -1
-        return Pack(path, self.size + len(index) + FOOTER.size, columns)
+        pack = Pack(path, self.size + len(index) + FOOTER.size, columns)
+        # from now on the index tells what it holds, in less memory
+        self._pack, self._ids, self._columns = pack, None, columns
+        return pack
 
     def abort(self) -> None:
         """Remove it; harmless after :meth:`publish`."""
         if self._fd < 0:
             return
+        self._output.close()
         os.close(self._fd)
         self._fd = -1
         try:

@@ -1,31 +1,47 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Writing a frozen folder, or some of it, into a folder that is new or empty."""
+"""Writing a frozen folder, or some of it, into a folder that is new or empty.
+
+One thread goes through the folders; others read, verify and write files, many small ones or a part
+of a large one at a time. What is under way is bounded, and so is the number of open folders.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from dotscience_jupyter.snapshots import staging
 from dotscience_jupyter.snapshots.engine import (
     CorruptStoreError,
     PathNotFoundError,
     Progress,
-    SnapshotError,
 )
-from dotscience_jupyter.snapshots.ignore import RESTORE_PREFIX
+from dotscience_jupyter.snapshots.staging import opened
 
-from .objects import FOLDER, LINK, Item
+from .objects import FILE, FOLDER, LINK, Item
+from .output import Data
+from .readahead import RUN, Reader
 from .trees import Trees
 
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_DEPTH = 400
-_ZEROS = bytes(1 << 20)
+_WORKERS = 8
+_SMALL = 1 << 20
+"""A file of more bytes is written in parts, by several threads."""
+_BATCH_BYTES = 1 << 21
+_BATCH_FILES = 128
+_BATCH_FOLDERS = 16
+_PAGE = 4096
+_HOLE = 16
+"""So many pages of zeros become a hole."""
+_ZERO_PAGE = bytes(_PAGE)
 
 Selection = dict[str, "Selection | None"]
 """Names to take of a folder; None stands for all that is below a name."""
@@ -34,230 +50,372 @@ Selection = dict[str, "Selection | None"]
 def restore(
     trees: Trees, snapshot: str, to: Path, paths: Iterable[str], progress: Progress | None
 ) -> int:
-    """Write a snapshot; see :meth:`Engine.restore`.
-
-    Everything is written to a folder beside ``to`` (or, where ``to`` exists, inside it) and put
-    into place with renames at the end, so a failure leaves nothing behind.
-    """
+    """Write a snapshot; see :meth:`Engine.restore`."""
     root = trees.root_item(snapshot)
-    selection = _select(trees, root, paths)
-    target = os.path.abspath(to)
-    try:
-        existing = os.listdir(target)
-    except FileNotFoundError:
-        existing = None
-    except OSError as error:
-        raise SnapshotError(
-            f"{to} cannot be restored to: {error.strerror or error}. Choose a new or empty folder."
-        ) from None
-    if existing:
-        raise SnapshotError(
-            f"{to} is not empty, so nothing was restored: a restore never touches existing files. "
-            "Choose a new or empty folder."
-        )
-    made: list[str] = []
-    stage = ""
-    try:
-        if existing is None:
-            made = _make_parents(os.path.dirname(target))
-            stage = os.path.join(os.path.dirname(target), RESTORE_PREFIX + secrets.token_hex(8))
-        else:
-            stage = os.path.join(target, RESTORE_PREFIX + secrets.token_hex(8))
-        os.mkdir(stage, 0o700)
-        writer = _Writer(trees, progress)
-        with _opened(stage) as fd:
-            late = writer.fill(fd, root, selection)
-            if existing is None:
-                writer.finish(fd, late)
-                os.rename(stage, target)
-                stage = ""
-                _set(fd, root)
-            else:
-                _move_up(stage, target, writer, late)
-                stage = ""
-        return writer.files
-    except BaseException as error:
-        if stage:
-            _remove(stage)
-        for folder in reversed(made):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
-        if isinstance(error, OSError):
-            raise SnapshotError(
-                f"The snapshot could not be restored to {to}: {error.strerror or error}. What had "
-                "been written was removed again; the snapshot is untouched."
-            ) from error
-        if isinstance(error, CorruptStoreError):
-            raise CorruptStoreError(
-                f"Nothing was restored, because stored content is damaged: {error} "
-                "Run 'jupyter dotscience verify' to see what is affected; other files of the "
-                "snapshot can be restored by naming them."
-            ) from error
-        raise
+    work = _Restore(trees, root, _select(trees, root, paths), progress)
+    staging.fill(to, work)
+    return work.files
 
 
 def _select(trees: Trees, root: Item, paths: Iterable[str]) -> Selection | None:
     """Return which entries the paths mean. Raise PathNotFoundError where there is no such path."""
-    chosen: Selection = {}
-    any_path = False
+    asked = _Asked()
     for path in paths:
-        any_path = True
-        names = path.split("/") if path else []
-        if not names:
-            return None
-        item: Item | None = root
-        level: Selection | None = chosen
-        for number, name in enumerate(names, 1):
-            found = None
-            if item is not None and item.code == FOLDER:
-                found = trees.items(item.digest).get(name)
-            if found is None:
-                raise PathNotFoundError(f"The snapshot holds no {path!r}, so nothing was restored.")
-            item = found
-            if level is None:
-                continue  # all of a folder above is wanted already
-            if number == len(names):
-                level[name] = None
-            else:
-                level = level.setdefault(name, {})
-    return chosen if any_path else None
+        level = asked
+        for name in path.split("/") if path else ():
+            level = level.below.setdefault(name, _Asked())
+        level.path = path
+    return _found(trees, root, asked)
 
 
-class _Writer:
+class _Asked:
+    """What is asked for of an entry: all of it, if it has a path, or what is below it."""
+
+    __slots__ = ("below", "path")
+
+    def __init__(self) -> None:
+        self.path: str | None = None
+        self.below: dict[str, _Asked] = {}
+
+    def any_path(self) -> str:
+        """Return one of the paths that were asked for."""
+        level = self
+        while level.path is None:
+            level = next(iter(level.below.values()))
+        return level.path
+
+
+def _found(trees: Trees, item: Item, asked: _Asked) -> Selection | None:
+    chosen: Selection = {}
+    found: dict[str, Item] = {}
+    if asked.below and item.code == FOLDER:
+        found = trees.named(item.digest, asked.below.keys())
+    for name, below in asked.below.items():
+        if name not in found:
+            raise PathNotFoundError(
+                f"The snapshot holds no {below.any_path()!r}, so nothing was restored."
+            )
+        chosen[name] = _found(trees, found[name], below)
+    return chosen if chosen and asked.path is None else None
+
+
+class _Folder:
+    """An open folder that is written to.
+
+    Attributes
+    ----------
+    left
+        How many are at work in it.
+    """
+
+    __slots__ = ("above", "fd", "item", "left", "path")
+
+    def __init__(self, fd: int, path: str, item: Item | None, above: _Folder | None) -> None:
+        self.fd = fd
+        self.path = path
+        self.item = item  # None where permissions and times are set by someone else
+        self.above = above
+        self.left = 1
+
+
+class _File:
+    """An open file that is written to."""
+
+    __slots__ = ("fd", "folder", "item", "left")
+
+    def __init__(self, fd: int, item: Item, folder: _Folder) -> None:
+        self.fd = fd
+        self.item = item
+        self.folder = folder
+        self.left = 1
+
+
+class _Restore:
     """Writes entries below an open folder, never through a link and never over anything."""
 
-    def __init__(self, trees: Trees, progress: Progress | None) -> None:
+    def __init__(
+        self, trees: Trees, root: Item, selection: Selection | None, progress: Progress | None
+    ) -> None:
         self.files = 0
         self._trees = trees
+        self._root = root
+        self._selection = selection
         self._progress = progress
+        self._reader = Reader(trees)
+        self._lock = threading.Lock()
+        self._fds: set[int] = set()
+        self._workers = min(_WORKERS, len(os.sched_getaffinity(0)))
+        self._pool = ThreadPoolExecutor(self._workers, "dotscience-restore")
+        self._flight: deque[Future[None]] = deque()
+        self._batch: list[tuple[_Folder, Item]] = []
+        self._batch_bytes = self._batch_folders = 0
+        self._top: list[Item] = []
+        self._top_fd = -1
+        self._linked: dict[tuple[int, bytes, int, int], str] = {}
 
-    def fill(self, fd: int, folder: Item, selection: Selection | None) -> list[Item]:
-        """Write a folder's entries; return its folders, which :meth:`finish` has to be given."""
-        return self._fill(fd, folder, selection, 0)
+    # -- what the stage asks for ---------------------------------------------------------------
 
-    def _fill(self, fd: int, folder: Item, selection: Selection | None, depth: int) -> list[Item]:
-        if depth > _MAX_DEPTH:
-            raise CorruptStoreError("The stored folders are nested deeper than any that we freeze.")
-        late: list[Item] = []
-        for item in self._trees.children(folder.digest):
-            if selection is not None and item.name not in selection:
-                continue
-            if item.code == FOLDER:
-                os.mkdir(item.name, 0o700, dir_fd=fd)
-                below = None if selection is None else selection[item.name]
-                with _opened(item.name, fd) as child:
-                    self.finish(child, self._fill(child, item, below, depth + 1))
-                late.append(item)
-            elif item.code == LINK:
-                os.symlink(item.target, item.name, dir_fd=fd)
-                times = (item.mtime_ns, item.mtime_ns)
-                os.utime(item.name, ns=times, dir_fd=fd, follow_symlinks=False)
-            else:
-                self._file(fd, item)
-        return late
+    def fill(self, fd: int) -> None:
+        """Write everything into an open folder."""
+        self._top_fd = fd
+        try:
+            self._fill(_Folder(fd, "", None, None), self._root, self._selection, 0)
+            self._send()
+            while self._flight:
+                self._flight.popleft().result()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._reader.close()
+            for left in self._fds:
+                os.close(left)
+            self._fds.clear()
 
-    def finish(self, fd: int, folders: list[Item]) -> None:
-        """Set modes and times of folders that nothing is written to any more."""
-        for item in folders:
-            with _opened(item.name, fd) as child:
+    def finish(self, fd: int) -> None:
+        """Set permissions and times of the uppermost folders."""
+        for item in self._top:
+            with opened(item.name, fd) as child:
                 _set(child, item)
 
-    def _file(self, fd: int, item: Item) -> None:
-        out = os.open(item.name, _NEW_FILE, 0o600, dir_fd=fd)
-        try:
-            hole = False
-            for digest, length in self._trees.chunks(item):
-                chunk = self._trees.read_chunk(digest, length)
-                hole = chunk == _ZEROS
-                if hole:
-                    os.lseek(out, length, os.SEEK_CUR)
-                    continue
-                data = memoryview(chunk)
-                while data:
-                    data = data[os.write(out, data) :]
-            if hole:
-                os.ftruncate(out, item.size)
-            _set(out, item)
-        finally:
-            os.close(out)
+    def seal(self, fd: int) -> None:
+        """Set permissions and times of the root folder."""
+        _set(fd, self._root)
+
+    # -- the thread that goes through the folders ----------------------------------------------
+
+    def _fill(
+        self, folder: _Folder, listing: Item, selection: Selection | None, depth: int
+    ) -> None:
+        if depth > _MAX_DEPTH:
+            raise CorruptStoreError("The stored folders are nested deeper than any that we freeze.")
+        if self._batch_folders >= _BATCH_FOLDERS:
+            self._send()
+        self._batch_folders += 1
+        for item in self._trees.children(listing.digest, selection):
+            if item.code == FOLDER:
+                os.mkdir(item.name, 0o700, dir_fd=folder.fd)
+                child = self._enter(folder, item, depth)
+                below = None if selection is None else selection[item.name]
+                self._fill(child, item, below, depth + 1)
+                self._leave(child)
+            elif item.code == LINK:
+                os.symlink(item.target, item.name, dir_fd=folder.fd)
+                times = (item.mtime_ns, item.mtime_ns)
+                os.utime(item.name, ns=times, dir_fd=folder.fd, follow_symlinks=False)
+            else:
+                self._file(folder, item)
+
+    def _enter(self, above: _Folder, item: Item, depth: int) -> _Folder:
+        fd = self._open(item.name, staging.FOLDER_FLAGS, above)
+        path = f"{above.path}/{item.name}" if above.path else item.name
+        if depth:
+            folder = _Folder(fd, path, item, above)
+        else:
+            # it can only be moved while it may be written
+            self._top.append(item)
+            folder = _Folder(fd, path, None, above)
+        with self._lock:
+            above.left += 1
+        return folder
+
+    def _open(self, name: str, flags: int, folder: _Folder) -> int:
+        fd = os.open(name, flags, 0o600, dir_fd=folder.fd)
+        with self._lock:
+            self._fds.add(fd)
+        return fd
+
+    def _close(self, fd: int) -> None:
+        with self._lock:
+            self._fds.discard(fd)
+        os.close(fd)
+
+    def _leave(self, folder: _Folder) -> None:
+        """Note that someone is done with a folder; set it right after the last one."""
+        while True:
+            with self._lock:
+                folder.left -= 1
+                if folder.left:
+                    return
+            if folder.above is None:
+                return  # the top, which is the stage's
+            if folder.item is not None:
+                _set(folder.fd, folder.item)
+            self._close(folder.fd)
+            folder = folder.above
+
+    def _file(self, folder: _Folder, item: Item) -> None:
         self.files += 1
         if self._progress is not None and self.files % 64 == 1:
             self._progress(self.files, 0, "Restoring files")
+        if item.group:
+            if not self._link(folder, item):
+                self._large(folder, item)
+        elif item.size > _SMALL:
+            self._large(folder, item)
+        else:
+            with self._lock:
+                folder.left += 1
+            self._batch.append((folder, item))
+            self._batch_bytes += item.size
+            if self._batch_bytes >= _BATCH_BYTES or len(self._batch) >= _BATCH_FILES:
+                self._send()
+
+    def _link(self, folder: _Folder, item: Item) -> bool:
+        """Make a file a further name of one that is there, if it was one."""
+        path = f"{folder.path}/{item.name}" if folder.path else item.name
+        same = (item.group, item.digest, item.mode, item.mtime_ns)
+        first = self._linked.setdefault(same, path)
+        if first is path:
+            return False
+        try:
+            # no part of this path can be a link: we made its folders, in a folder of our own
+            os.link(
+                first,
+                item.name,
+                src_dir_fd=self._top_fd,
+                dst_dir_fd=folder.fd,
+                follow_symlinks=False,
+            )
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP):
+                return False
+            raise
+        return True
+
+    def _large(self, folder: _Folder, item: Item) -> None:
+        """Make a file, which may be linked to from now on, and have its parts written."""
+        file = _File(self._open(item.name, _NEW_FILE, folder), item, folder)
+        with self._lock:
+            folder.left += 1
+        os.ftruncate(file.fd, item.size)
+        for start, wanted in _parts(self._trees.chunks(item)):
+            with self._lock:
+                file.left += 1
+            self._submit(self._write_part, file, start, wanted)
+        self._done(file)
+
+    def _done(self, file: _File) -> None:
+        """Note that someone is done with a file; set it right after the last one."""
+        with self._lock:
+            file.left -= 1
+            if file.left:
+                return
+        _set(file.fd, file.item)
+        self._close(file.fd)
+        self._leave(file.folder)
+
+    def _send(self) -> None:
+        """Have the small files that came together written."""
+        batch, self._batch = self._batch, []
+        self._batch_bytes = self._batch_folders = 0
+        if batch:
+            self._submit(self._write_batch, batch)
+
+    def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
+        self._flight.append(self._pool.submit(work, *arguments))
+        while len(self._flight) > 2 * self._workers:
+            self._flight.popleft().result()
+
+    # -- the threads that write ----------------------------------------------------------------
+
+    def _write_part(self, file: _File, start: int, wanted: list[tuple[bytes, int]]) -> None:
+        places = []
+        for _, length in wanted:
+            places.append(start)
+            start += length
+        for number, data in self._reader.read(wanted):
+            _write(file.fd, data, places[number])
+        self._done(file)
+
+    def _write_batch(self, batch: list[tuple[_Folder, Item]]) -> None:
+        wanted: list[tuple[bytes, int]] = []
+        files: list[tuple[_Folder, Item]] = []
+        for folder, stored in batch:
+            item = self._trees.resolved(stored)
+            if item.code == FILE and item.size:
+                wanted.append((item.digest, item.size))
+                files.append((folder, item))
+            else:
+                chunks = self._trees.chunks(item)
+                data = b"".join([self._trees.read_chunk(*chunk) for chunk in chunks])
+                self._write_small(folder, item, data)
+        for number, content in self._reader.read(wanted):
+            self._write_small(*files[number], content)
+
+    def _write_small(self, folder: _Folder, item: Item, data: Data) -> None:
+        fd = os.open(item.name, _NEW_FILE, 0o600, dir_fd=folder.fd)
+        try:
+            if len(data) < _HOLE * _PAGE:
+                _write_all(fd, data)
+            else:
+                os.ftruncate(fd, len(data))
+                _write(fd, data, 0)
+            _set(fd, item)
+        finally:
+            os.close(fd)
+        self._leave(folder)
+
+
+def _parts(
+    chunks: Iterable[tuple[bytes, int]],
+) -> Iterator[tuple[int, list[tuple[bytes, int]]]]:
+    """Yield runs of chunks, and where in the file they start."""
+    start = end = 0
+    part: list[tuple[bytes, int]] = []
+    for chunk in chunks:
+        part.append(chunk)
+        end += chunk[1]
+        if end - start >= RUN:
+            yield start, part
+            start, part = end, []
+    if part:
+        yield start, part
+
+
+def _write_all(fd: int, data: Data) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _write(fd: int, data: Data, offset: int) -> None:
+    """Write data at an offset of a new file that has its size; long runs of zeros stay holes."""
+    view = memoryview(data)
+    for start, end in _solid(data, offset):
+        while start < end:
+            start += os.pwrite(fd, view[start:end], offset + start)
+
+
+def _solid(data: Data, offset: int) -> Iterator[tuple[int, int]]:
+    """Yield what of some data, which is for this offset of a file, is not a hole.
+
+    Holes are looked for in whole pages of the file. What is left of a page at either end of the
+    data belongs to the hole beside it, if it is zero: it need not be written in any case.
+    """
+    head = -offset % _PAGE
+    # the first byte of each page; where these are not zero for long there is no need to look on
+    firsts = bytes(memoryview(data)[head::_PAGE])
+    many = bytes(_HOLE)
+    start = 0
+    at = firsts.find(many)
+    while at >= 0:
+        page = at
+        while page < len(firsts) and not firsts[page]:
+            place = head + page * _PAGE
+            if bytes(data[place : place + _PAGE]) != _ZERO_PAGE[: len(data) - place]:
+                break
+            page += 1
+        if page - at >= _HOLE:
+            hole = head + at * _PAGE
+            if not at and bytes(data[:head]) == _ZERO_PAGE[:head]:
+                hole = 0
+            if hole > start:
+                yield start, hole
+            start = min(head + page * _PAGE, len(data))
+        at = firsts.find(many, max(page, at + 1))
+    if start < len(data):
+        yield start, len(data)
 
 
 def _set(fd: int, item: Item) -> None:
     os.fchmod(fd, item.mode & 0o7777)
     os.utime(fd, ns=(item.mtime_ns, item.mtime_ns))
-
-
-@contextlib.contextmanager
-def _opened(name: str, dir_fd: int | None = None) -> Iterator[int]:
-    fd = os.open(name, _FOLDER_FLAGS, dir_fd=dir_fd)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _move_up(stage: str, target: str, writer: _Writer, late: list[Item]) -> None:
-    """Move everything from the stage into the folder around it; undo that if it fails."""
-    moved: list[str] = []
-    try:
-        for name in os.listdir(stage):
-            if os.path.lexists(f"{target}/{name}"):
-                raise SnapshotError(
-                    f"{target} is not empty any more, so nothing was restored. Choose a new folder."
-                )
-            os.rename(f"{stage}/{name}", f"{target}/{name}")
-            moved.append(name)
-        os.rmdir(stage)
-        # a folder can only be moved while it is writable, so this comes last
-        fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            writer.finish(fd, late)
-        finally:
-            os.close(fd)
-    except BaseException:
-        for name in moved:
-            _remove(f"{target}/{name}")
-        raise
-
-
-def _make_parents(folder: str) -> list[str]:
-    """Create missing folders; return those that were made, outermost first."""
-    missing: list[str] = []
-    while not os.path.isdir(folder):
-        missing.append(folder)
-        above = os.path.dirname(folder)
-        if above == folder:
-            break
-        folder = above
-    made: list[str] = []
-    try:
-        for path in reversed(missing):
-            os.mkdir(path)
-            made.append(path)
-    except OSError:
-        for path in reversed(made):
-            with contextlib.suppress(OSError):
-                os.rmdir(path)
-        raise
-    return made
-
-
-def _remove(path: str) -> None:
-    """Remove what a failed restore wrote, read-only folders included."""
-    with contextlib.suppress(OSError):
-        if os.path.isdir(path) and not os.path.islink(path):
-            _make_removable(path)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-
-
-def _make_removable(path: str) -> None:
-    os.chmod(path, 0o700)
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _make_removable(entry.path)

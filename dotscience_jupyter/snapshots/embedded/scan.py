@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from dotscience_jupyter.snapshots.engine import Skipped, SnapshotError
 from dotscience_jupyter.snapshots.ignore import IGNORE_FILE, MARKERS, Rules, read_ignore_file
@@ -24,13 +24,14 @@ from .capture import (
     is_settled,
 )
 from .database import Session
+from .listing import EMPTY, Listing, is_known
+from .objects import Item
 from .packs import hash_bytes
 
 MAX_DEPTH = 200
 """Folders nested deeper than this are reported as skipped: each level costs an open descriptor."""
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_STEP = 256
 
 _SPECIAL = {
     stat.S_IFSOCK: "it is a socket",
@@ -40,20 +41,29 @@ _SPECIAL = {
 }
 
 
+_LISTED, _HERE, _BELOW = 1, 2, 4
+"""Why a folder is looked at each time: a file in it, the folder itself, a folder below it."""
+
+_NO_FOLDERS: dict[str, Folder] = {}
+_NONE_IGNORED: dict[str, bool] = {}
+
+
 class Folder:
     """What is known of one live folder. Never changed once made, so that walks can share them.
 
     Attributes
     ----------
-    raw
-        The encoded entry of each file and link; None for one that was not read (see Walk).
-    prints
-        The fingerprint of each file and link, None where it must be read again in any case.
+    listing
+        The files and links in it.
     tree
         The id of the folder object; empty if something in it was not read.
     mtime_ns
         As of the last time when what the folder holds was seen to change: ignored and
         temporary files come and go without changing a snapshot.
+    unsure
+        Not 0 where it, or a folder below it, is looked at even if no change was told of: a file
+        must be read again or may be changed under a name elsewhere, something was skipped (and
+        is to be reported each time), or it is on another file system than the root.
     """
 
     __slots__ = (
@@ -61,28 +71,75 @@ class Folder:
         "files",
         "folders",
         "ignored",
+        "listing",
         "mode",
         "mtime_ns",
-        "prints",
-        "raw",
         "rules_id",
         "tree",
+        "unsure",
     )
 
     def __init__(self) -> None:
         self.mode = 0
         self.mtime_ns = 0
-        self.raw: dict[str, bytes | None] = {}
-        self.prints: dict[str, Fingerprint | None] = {}
-        self.folders: dict[str, Folder] = {}
-        self.ignored: dict[str, bool] = {}
+        self.listing = EMPTY
+        self.folders = _NO_FOLDERS
+        self.ignored = _NONE_IGNORED
         self.rules_id = b""
         self.tree = b""
         self.files = 0
         self.bytes = 0
+        self.unsure = 0
 
 
-_EMPTY = Folder()
+_NOTHING_KNOWN = Folder()
+
+
+class Marks:
+    """Where a walk has to look, as a tree of folders; what is not marked did not change.
+
+    Attributes
+    ----------
+    names
+        Names in the folder to be looked at.
+    here
+        The whole folder is to be listed again.
+    deep
+        So is all that is below it, and nothing that was known of that is relied on.
+    """
+
+    __slots__ = ("below", "deep", "here", "names")
+
+    def __init__(self) -> None:
+        self.below: dict[str, Marks] = {}
+        self.names: set[str] = set()
+        self.here = False
+        self.deep = False
+
+    def at(self, path: str) -> Marks:
+        """Return the marks of a folder below this one."""
+        marks = self
+        for name in path.split("/") if path else ():
+            inner = marks.below.get(name)
+            if inner is None:
+                inner = marks.below[name] = Marks()
+            marks = inner
+        return marks
+
+    def add(self, path: str) -> None:
+        """Mark a file, or a folder with all that is below it; what is no folder path is not."""
+        parent, _, name = path.rpartition("/")
+        if "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            return
+        self.at(parent).names.add(name)
+        self.at(path).deep = True
+
+
+_NO_MARKS = Marks()
+
+
+class _UntoldError(Exception):
+    """Something may have changed of which nothing was told, so all is to be walked."""
 
 
 class Walk:
@@ -91,6 +148,21 @@ class Walk:
     With a session, files whose fingerprint is unknown are read and stored and every folder of the
     result has its object in the store. Without one nothing is read: such files have no encoded
     entry in the result, and what ``lstat`` says of them is in :attr:`unread`.
+
+    Parameters
+    ----------
+    on_folder
+        Called with a descriptor and the path of each folder before it is listed, unless it is
+        known and only marked to be listed again, or on another file system than the root.
+    keep_unread
+        Whether to fill :attr:`unread`.
+
+    Attributes
+    ----------
+    whole
+        Whether all was looked at.
+    gone
+        Folders that are not part of the result and were part of what was known.
     """
 
     def __init__(
@@ -103,6 +175,8 @@ class Walk:
         session: Session | None,
         rules: dict[bytes, Rules],
         on_file: Callable[[str], None] | None = None,
+        on_folder: Callable[[int, str], None] | None = None,
+        keep_unread: bool = True,
     ) -> None:
         self._root = root
         self._store_inode = _identity(store)
@@ -111,11 +185,19 @@ class Walk:
         self._session = session
         self._rules = rules
         self._on_file = on_file
+        self._on_folder = on_folder
+        self._keep_unread = keep_unread
+        self._device = -1
+        self.whole = True
         self.skipped: list[Skipped] = []
         self.unread: dict[str, os.stat_result] = {}
+        self.gone: list[str] = []
 
-    def run(self, old: Folder | None) -> Folder:
-        """Return the folder as it is now; ``old`` itself where nothing changed."""
+    def run(self, old: Folder | None, marks: Marks | None = None) -> Folder:
+        """Return the folder as it is now; ``old`` itself where nothing changed.
+
+        With ``marks`` only marked folders are looked at, and those where ``old`` is unsure.
+        """
         try:
             fd = os.open(self._root, _FOLDER_FLAGS & ~os.O_NOFOLLOW)
         except OSError as error:
@@ -124,7 +206,10 @@ class Walk:
                 "Nothing was frozen."
             ) from error
         try:
-            folder = self._folder(fd, "", old, Rules(), 0)
+            self._device = os.fstat(fd).st_dev
+            if old is None or (marks is not None and marks.deep):
+                marks = None
+            folder = self._run(fd, old, marks)
         except RecursionError:
             raise SnapshotError(
                 f"The folder {self._root} is nested too deeply to be frozen."
@@ -134,6 +219,17 @@ class Walk:
         assert folder is not None
         self.skipped.sort(key=lambda skipped: skipped.path)
         return folder
+
+    def _run(self, fd: int, old: Folder | None, marks: Marks | None) -> Folder | None:
+        if marks is not None:
+            self.whole = False
+            try:
+                return self._folder(fd, "", old, Rules(), 0, marks)
+            except _UntoldError:
+                self.whole = True
+                for found in (self.skipped, self.unread, self.gone):
+                    found.clear()
+        return self._folder(fd, "", old, Rules(), 0, None)
 
     def _skip(self, path: str, reason: str) -> None:
         self.skipped.append(Skipped(path, reason))
@@ -149,94 +245,117 @@ class Walk:
         return rules
 
     def _folder(
-        self, fd: int, path: str, old: Folder | None, above: Rules, depth: int
+        self,
+        fd: int,
+        path: str,
+        old: Folder | None,
+        above: Rules,
+        depth: int,
+        marks: Marks | None,
     ) -> Folder | None:
         """Return the state of an open folder; None if it is ignored after all or cannot be read."""
+        prefix = f"{path}/" if path else ""
+        rules = above
+        names = self._names(marks, old)
+        if old is not None and names is not None and old.rules_id != above.id:
+            rules = self._rules_in(fd, path, above)
+            if old.rules_id != rules.id:
+                rules, names = above, None
+        entries: list[os.DirEntry[str]] = []
         try:
             status = os.fstat(fd)
-            with os.scandir(fd) as found:
-                entries = list(found)
+            if names is None:
+                if marks is None and self._on_folder is not None and status.st_dev == self._device:
+                    self._on_folder(fd, path)
+                with os.scandir(fd) as found:
+                    entries = list(found)
         except OSError as error:
             _raise_if_ours(error)
             self._skip(path, f"the folder cannot be read: {error.strerror or error}")
             return None
-        prefix = f"{path}/" if path else ""
-        rules = above
         if IGNORE_FILE in [entry.name for entry in entries]:
             rules = self._rules_in(fd, path, above)
-        known = old or _EMPTY
-        trusted = known if old is not None and old.rules_id == rules.id else _EMPTY
-        prints, folders, ignored = trusted.prints, trusted.folders, trusted.ignored
-
-        # the hot loop: nothing but this runs for a file that did not change
-        same = 0
-        fresh: list[str] = []
-        below: list[str] = []
-        still_ignored = 0
-        for entry in entries:
-            name = entry.name
-            if name in prints:
-                try:
-                    if fingerprint(entry.stat(follow_symlinks=False)) == prints[name]:
-                        same += 1
-                    else:
-                        fresh.append(name)
-                except OSError:
-                    fresh.append(name)
-            elif name in folders and entry.is_dir(follow_symlinks=False):
-                below.append(name)
-            elif name in ignored and ignored[name] == entry.is_dir(follow_symlinks=False):
-                still_ignored += 1
-            else:
-                fresh.append(name)
+        known = old or _NOTHING_KNOWN
+        trusted = known if old is not None and old.rules_id == rules.id else _NOTHING_KNOWN
+        if trusted is not known:
+            marks = None
+        if names is None:
+            fresh, below, stays = _listed(entries, trusted)
+            folders: dict[str, Folder] = {}
+        else:
+            fresh, below, stays = _told(fd, names, trusted)
+            folders = trusted.folders.copy()
 
         if depth and not MARKERS.isdisjoint(fresh) and not above.keeps_environment(path):
+            if self._on_folder is not None:
+                self._on_folder(fd, path)  # it may cease to be one
             return None
 
-        raw: dict[str, bytes | None] = {}
-        new_prints: dict[str, Fingerprint | None] = {}
-        new_ignored: dict[str, bool] = {}
-        if trusted is not _EMPTY:
-            changed = set(fresh)
-            if same == len(prints):
-                raw, new_prints = trusted.raw, prints
-                if changed:
-                    raw, new_prints = raw.copy(), new_prints.copy()
-            else:
-                present = {entry.name for entry in entries} - changed
-                raw = {name: value for name, value in trusted.raw.items() if name in present}
-                new_prints = {name: prints[name] for name in raw}
-            if still_ignored == len(ignored):
-                new_ignored = ignored.copy() if changed else ignored
-            else:
-                names = {entry.name for entry in entries} - changed
-                new_ignored = {name: value for name, value in ignored.items() if name in names}
+        skipped = len(self.skipped)
+        listing, ignored = trusted.listing, trusted.ignored
+        if stays is not None:
+            ignored = {name: is_dir for name, is_dir in ignored.items() if name in stays}
+            files = _Files(known, trusted, stays)
+            for name in fresh:
+                place = prefix + name
+                folders.pop(name, None)
+                try:
+                    live = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                except OSError as error:
+                    if error.errno != errno.ENOENT:
+                        self._skip(place, f"it cannot be read: {error.strerror or error}")
+                    continue
+                is_dir = stat.S_ISDIR(live.st_mode)
+                if rules.ignored(place, name, is_dir):
+                    ignored[name] = is_dir
+                elif is_dir:
+                    below.append(name)
+                else:
+                    self._file(fd, name, place, live, files)
+            listing = files.listing()
 
-        for name in fresh:
-            place = prefix + name
-            try:
-                live = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            except OSError as error:
-                if error.errno != errno.ENOENT:
-                    self._skip(place, f"it cannot be read: {error.strerror or error}")
-                continue
-            is_dir = stat.S_ISDIR(live.st_mode)
-            if rules.ignored(place, name, is_dir):
-                new_ignored[name] = is_dir
-            elif is_dir:
-                below.append(name)
-            else:
-                self._file(fd, name, place, live, known, raw, new_prints)
-
-        new_folders: dict[str, Folder] = {}
-        for name in below:
-            child = self._below(fd, name, prefix + name, known.folders.get(name), rules, depth)
+        unsure = status.st_dev != self._device or len(self.skipped) > skipped
+        if names is not None and marks is not None:
+            below += marks.below.keys() & folders.keys()
+            if trusted.unsure & _BELOW:
+                below += [name for name, child in folders.items() if child.unsure]
+        for name in dict.fromkeys(below):
+            before = known.folders.get(name)
+            inner: Marks | None = None
+            if marks is not None and before is not None:
+                inner = marks.below.get(name, _NO_MARKS)
+                if inner is _NO_MARKS and not before.unsure:
+                    folders[name] = before
+                    continue
+            skipped = len(self.skipped)
+            child = self._below(fd, name, prefix + name, before, rules, depth, inner)
             if child is not None:
-                new_folders[name] = child
-        return self._result(status, old, rules, raw, new_prints, new_folders, new_ignored)
+                folders[name] = child
+            else:
+                folders.pop(name, None)
+                unsure |= len(self.skipped) > skipped
+        return self._result(path, status, old, rules, listing, folders, ignored, unsure)
+
+    def _names(self, marks: Marks | None, old: Folder | None) -> Set[str] | None:
+        """Return the names in a folder to be looked at, or None if it is to be listed."""
+        if marks is None or old is None or marks.here or old.unsure & _HERE:
+            return None
+        names = marks.names.union(marks.below.keys() - old.folders.keys())
+        if old.unsure & _LISTED:
+            names |= old.listing.unsure_names()
+        if IGNORE_FILE in names or not MARKERS.isdisjoint(names):
+            return None
+        return names
 
     def _below(
-        self, fd: int, name: str, path: str, old: Folder | None, rules: Rules, depth: int
+        self,
+        fd: int,
+        name: str,
+        path: str,
+        old: Folder | None,
+        rules: Rules,
+        depth: int,
+        marks: Marks | None,
     ) -> Folder | None:
         if depth >= MAX_DEPTH:
             self._skip(path, f"it is nested more than {MAX_DEPTH} folders deep")
@@ -253,26 +372,20 @@ class Walk:
         try:
             if _same_inode(child, self._store_inode):
                 return None
-            return self._folder(child, path, old, rules, depth + 1)
+            if marks is not None and marks.deep:
+                marks = None
+            return self._folder(child, path, old, rules, depth + 1, marks)
         finally:
             os.close(child)
 
-    def _file(
-        self,
-        fd: int,
-        name: str,
-        path: str,
-        live: os.stat_result,
-        known: Folder,
-        raw: dict[str, bytes | None],
-        prints: dict[str, Fingerprint | None],
-    ) -> None:
-        """Read a file or link that is new or looks changed, into ``raw`` and ``prints``."""
-        print_ = fingerprint(live)
-        if known.prints.get(name) == print_:
+    def _file(self, fd: int, name: str, path: str, live: os.stat_result, files: _Files) -> None:
+        """Read a file or link that is new or looks changed."""
+        if files.keep(name, fingerprint(live)):
             # only the ignore rules changed; what is known of the file holds
-            raw[name], prints[name] = known.raw[name], print_
             return
+        if not self.whole and live.st_nlink > 1 and not files.was_linked(name):
+            # it may have been here under another name, at which nobody would look
+            raise _UntoldError
         if stat.S_ISLNK(live.st_mode):
             try:
                 target = os.readlink(name, dir_fd=fd)
@@ -280,8 +393,9 @@ class Walk:
                 if error.errno != errno.ENOENT:
                     self._skip(path, "it was being replaced while the folder was read")
                 return
-            raw[name] = objects.encode_link(name, live.st_mtime_ns, target)
-            prints[name] = print_ if is_settled(live, self._clock.now()) else None
+            settled = live.st_nlink == 1 and is_settled(live, self._clock.now())
+            entry = objects.encode_link(name, live.st_mtime_ns, target)
+            files.add(name, entry, fingerprint(live) if settled else None)
             return
         if not stat.S_ISREG(live.st_mode):
             reason = _SPECIAL.get(stat.S_IFMT(live.st_mode), "it is neither file, folder nor link")
@@ -294,8 +408,9 @@ class Walk:
                 return self._skip(path, "this program may not read it")
             except OSError:
                 pass  # whoever reads it will say why it cannot be read
-            self.unread[path] = live
-            raw[name] = prints[name] = None
+            if self._keep_unread:
+                self.unread[path] = live
+            files.add(name, None, None)
             return
         if self._on_file is not None:
             self._on_file(path)
@@ -309,56 +424,154 @@ class Walk:
         except NotCapturedError as error:
             self._skip(path, str(error))
             return
-        raw[name] = captured.encode(name)
-        prints[name] = fingerprint(captured.stat) if captured.settled else None
+        files.add(
+            name, captured.encode(name), fingerprint(captured.stat) if captured.settled else None
+        )
 
     def _result(
         self,
+        path: str,
         status: os.stat_result,
         old: Folder | None,
         rules: Rules,
-        raw: dict[str, bytes | None],
-        prints: dict[str, Fingerprint | None],
+        listing: Listing,
         folders: dict[str, Folder],
         ignored: dict[str, bool],
+        unsure: bool,
     ) -> Folder:
-        mode = stat.S_IMODE(status.st_mode)
-        unchanged = (
-            old is not None
-            and (raw is old.raw or raw == old.raw)
-            and len(folders) == len(old.folders)
-            and all(_same_entry(child, old.folders.get(name)) for name, child in folders.items())
-        )
-        if (
-            old is not None
-            and unchanged
-            and prints is old.prints
-            and ignored is old.ignored
-            and mode == old.mode
-            and rules.id == old.rules_id
-            and all(child is old.folders[name] for name, child in folders.items())
-        ):
-            return old
         result = Folder()
-        result.mode = mode
-        result.raw, result.prints = raw, prints
-        result.folders, result.ignored = folders, ignored
+        result.mode = stat.S_IMODE(status.st_mode)
         result.rules_id = rules.id
-        if old is not None and unchanged:
-            result.mtime_ns, result.tree = old.mtime_ns, old.tree
-            result.files, result.bytes = old.files, old.bytes
-            return result
-        result.mtime_ns = status.st_mtime_ns
+        result.listing = listing
+        result.ignored = ignored or _NONE_IGNORED
+        result.folders = folders or _NO_FOLDERS
+        result.unsure = _unsure(listing, unsure, folders)
+        if old is not None and listing.same_entries(old.listing):
+            same_folders = folders == old.folders
+            if (
+                same_folders
+                and listing == old.listing
+                and ignored == old.ignored
+                and result.mode == old.mode
+                and rules.id == old.rules_id
+                and result.unsure == old.unsure
+            ):
+                return old
+            if same_folders or _same_entries(folders, old.folders):
+                result.mtime_ns, result.tree = old.mtime_ns, old.tree
+                result.files, result.bytes = old.files, old.bytes
+                return result
+        if old is not None:
+            prefix = f"{path}/" if path else ""
+            self.gone += [prefix + name for name in old.folders.keys() - folders.keys()]
+        result.mtime_ns = objects.storable_time(status.st_mtime_ns)
         if self._session is not None:
             store_tree(result, self._session)
         return result
+
+
+_Compared = tuple[list[str], list[str], Set[str] | None]
+"""Names to be looked at; of known folders that are there; of known files, links and ignored names
+that stay, or None if these are all as they are known."""
+
+
+def _listed(entries: Iterable[os.DirEntry[str]], known: Folder) -> _Compared:
+    """Compare what is in a folder with what is known of it."""
+    prints, folders, ignored = known.listing.fingerprints(), known.folders, known.ignored
+    same = 0
+    fresh: list[str] = []
+    below: list[str] = []
+    # the hot loop: nothing but this runs for a file that did not change
+    for entry in entries:
+        name = entry.name
+        if name in prints:
+            try:
+                if fingerprint(entry.stat(follow_symlinks=False)) == prints[name]:
+                    same += 1
+                else:
+                    fresh.append(name)
+            except OSError:
+                fresh.append(name)
+        elif name in folders and entry.is_dir(follow_symlinks=False):
+            below.append(name)
+        elif name in ignored and ignored[name] == entry.is_dir(follow_symlinks=False):
+            same += 1
+        else:
+            fresh.append(name)
+    if not fresh and same == len(prints) + len(ignored):
+        return fresh, below, None
+    return fresh, below, {entry.name for entry in entries}.difference(fresh)
+
+
+def _told(fd: int, names: Iterable[str], known: Folder) -> _Compared:
+    """Compare a few names in a folder with what is known of them; the others are as known."""
+    prints, folders, ignored = known.listing.fingerprints(), known.folders, known.ignored
+    fresh: list[str] = []
+    below: list[str] = []
+    for name in names:
+        try:
+            live = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except OSError as error:
+            if error.errno != errno.ENOENT or name in prints or name in folders or name in ignored:
+                fresh.append(name)
+            continue
+        is_dir = stat.S_ISDIR(live.st_mode)
+        if is_dir and name in folders:
+            below.append(name)
+        elif ignored.get(name) != is_dir and prints.get(name) != fingerprint(live):
+            fresh.append(name)
+    if not fresh:
+        return fresh, below, None
+    return fresh, below, (prints.keys() | ignored.keys()).difference(fresh)
+
+
+class _Files:
+    """The listing of a folder in the making.
+
+    Starts with what is trusted of the names that did not change; ``known`` may be more than that
+    where the ignore rules are others.
+    """
+
+    def __init__(self, known: Folder, trusted: Folder, present: Set[str]) -> None:
+        self._known_prints = known.listing.fingerprints()
+        self._known_raw = known.listing.raw()
+        self._raw: dict[str, bytes | None] = {}
+        self._prints: dict[str, Fingerprint | None] = {}
+        for name in trusted.listing:
+            if name in present:
+                self._raw[name] = self._known_raw[name]
+                self._prints[name] = self._known_prints[name]
+
+    def keep(self, name: str, live: Fingerprint) -> bool:
+        """Add what is known of a file, if its fingerprint is still the same."""
+        if self._known_prints.get(name) != live:
+            return False
+        self.add(name, self._known_raw[name], live)
+        return True
+
+    def add(self, name: str, raw: bytes | None, print_: Fingerprint | None) -> None:
+        """Add a file or link; without a fingerprint if it must be read again in any case."""
+        self._raw[name], self._prints[name] = raw, print_
+
+    def was_linked(self, name: str) -> bool:
+        """Whether a file was known to have other names (and a link to be looked at each time)."""
+        raw = self._known_raw.get(name)
+        if not raw:
+            return False
+        return bool(raw[0] & objects.HARD_LINKED) or (
+            raw[0] == objects.LINK and not is_known(self._known_prints[name])
+        )
+
+    def listing(self) -> Listing:
+        """Return the listing."""
+        return Listing.of(self._raw, self._prints)
 
 
 def store_tree(folder: Folder, session: Session) -> None:
     """Add a folder's objects to a session; set its tree and totals from its entries and folders."""
     entries: dict[str, bytes] = {}
     folder.files = folder.bytes = 0
-    for name, encoded in folder.raw.items():
+    for name, encoded in folder.listing.raw().items():
         assert encoded is not None
         entries[name] = encoded
         code, _, _, size, _ = objects.ENTRY_HEAD.unpack_from(encoded)
@@ -382,12 +595,63 @@ def store_tree(folder: Folder, session: Session) -> None:
         session.put(folder.tree, listing)
 
 
-def _same_entry(child: Folder, old: Folder | None) -> bool:
-    """Whether a folder's entry in its parent is the same; False where something was not read."""
-    return child is old or (
-        old is not None
-        and bool(child.tree)
-        and (child.tree, child.mode, child.mtime_ns) == (old.tree, old.mode, old.mtime_ns)
+def revived(folder: Folder, is_stored: Callable[[Item], bool], session: Session) -> Folder:
+    """Return what is known of a folder with what the store has lost marked to be read again.
+
+    Folder objects that are lost are added again.
+    """
+    result = Folder()
+    for name in ("mode", "mtime_ns", "ignored", "rules_id"):
+        setattr(result, name, getattr(folder, name))
+    result.folders = {
+        name: revived(child, is_stored, session) for name, child in folder.folders.items()
+    }
+    prints: dict[str, Fingerprint | None] = {**folder.listing.fingerprints()}
+    raw = folder.listing.raw()
+    for name, entry in raw.items():
+        assert entry is not None
+        if not is_stored(objects.decode_entry(entry)[0]):
+            prints[name] = None
+    result.listing = Listing.of(raw, prints)
+    result.unsure = _unsure(result.listing, bool(folder.unsure & _HERE), result.folders)
+    store_tree(result, session)
+    return result
+
+
+def changed_folders(old: Folder, new: Folder) -> list[str]:
+    """Return the paths of the folders that two walks found, and not in the same state."""
+    found: list[str] = []
+    pending = [("", old, new)]
+    while pending:
+        path, before, after = pending.pop()
+        if after is before:
+            continue
+        found.append(path)
+        prefix = f"{path}/" if path else ""
+        pending += [
+            (prefix + name, before.folders[name], child)
+            for name, child in after.folders.items()
+            if name in before.folders
+        ]
+    return found
+
+
+def _unsure(listing: Listing, here: bool, folders: Mapping[str, Folder]) -> int:
+    below = any(child.unsure for child in folders.values())
+    return _LISTED * listing.unsure | _HERE * here | _BELOW * below
+
+
+def _same_entries(folders: Mapping[str, Folder], old: Mapping[str, Folder]) -> bool:
+    """Whether folders' entries in their parent are the same; False where one was not read."""
+    return len(folders) == len(old) and all(
+        child is (before := old.get(name))
+        or (
+            before is not None
+            and bool(child.tree)
+            and (child.tree, child.mode, child.mtime_ns)
+            == (before.tree, before.mode, before.mtime_ns)
+        )
+        for name, child in folders.items()
     )
 
 

@@ -4,33 +4,32 @@
 
 It can be deleted at any time. It is private to this engine and not part of the store's format; a
 cache that is damaged, or of another version, is no cache.
+
+A magic and the store's generation are followed by the folders, each before those in it, and a
+BLAKE3 hash. A folder is written as it is in memory, so that to save or load a million files is to
+copy bytes, a folder at a time.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from blake3 import blake3
 
-from . import objects
-from .capture import Fingerprint
+from .listing import Listing
 from .scan import Folder
 from .store import Store
 
-_MAGIC = b"dsstat1\n"
-_FOLDER = struct.Struct("<HHqII32s16sQQI")
-"""Length of the name, mode, mtime, entries, ignored, tree, rules, files, bytes, folders."""
-_ENTRY = struct.Struct("<qQI")
-"""ctime and inode, both 0 where the file must be read again; length of the entry behind it."""
-_IGNORED = struct.Struct("<H?")
-_FORMATS = {
-    objects.FILE: stat.S_IFREG,
-    objects.LISTED_FILE: stat.S_IFREG,
-    objects.LINK: stat.S_IFLNK,
-}
+_MAGIC = b"dsstat2\n"
+_FOLDER = struct.Struct("<HqQQI?B32s16s")
+"""Mode, mtime, files, bytes, folders in it, unsure (of its listing, of itself), tree, rules."""
+_LENGTHS = struct.Struct("<6I")
+"""Of what follows: name, ignored names, and the four columns of the listing."""
+_HASH = 32
+_BUFFER = 1 << 18
 
 
 class _DamagedError(Exception):
@@ -45,7 +44,7 @@ def save(store: Store, folder: Folder, generation: str) -> None:
         return
     try:
         hasher = blake3()
-        with os.fdopen(os.dup(fd), "wb") as file:
+        with os.fdopen(os.dup(fd), "wb", _BUFFER) as file:
             for part in _encode(folder, generation):
                 hasher.update(part)
                 file.write(part)
@@ -60,106 +59,112 @@ def save(store: Store, folder: Folder, generation: str) -> None:
 def load(store: Store) -> tuple[Folder, str] | None:
     """Return the last walk's result and the store's generation at that time, or None."""
     try:
-        with open(store.cache, "rb") as file:
-            data = file.read()
-    except OSError:
-        return None
-    if data[:8] != _MAGIC or blake3(memoryview(data)[:-32]).digest() != data[-32:]:
-        return None
-    try:
-        length = data[8]
-        folder, at = _decode(data, 9 + length)
-        if at != len(data) - 32:
-            return None
-        return folder, data[9 : 9 + length].decode("ascii", "replace")
-    except (_DamagedError, struct.error, IndexError, RecursionError):
+        with open(store.cache, "rb", _BUFFER) as file:
+            return _decode(_Reader(file))
+    except (OSError, _DamagedError, struct.error, ValueError):
         return None
 
 
 def _encode(folder: Folder, generation: str) -> Iterator[bytes]:
     raw = generation.encode("ascii", "replace")
     yield _MAGIC + bytes([len(raw)]) + raw
-    yield from _encode_folder("", folder)
-
-
-def _encode_folder(name: str, folder: Folder) -> Iterator[bytes]:
-    raw_name = os.fsencode(name)
-    parts = [
-        _FOLDER.pack(
-            len(raw_name),
+    stack = [("", folder)]
+    while stack:
+        name, folder = stack.pop()
+        listing = folder.listing
+        parts = (
+            os.fsencode(name),
+            os.fsencode("/".join(f"{is_dir:d}{name}" for name, is_dir in folder.ignored.items())),
+            listing.names,
+            listing.prints,
+            listing.entries,
+            listing.lengths,
+        )
+        yield _FOLDER.pack(
             folder.mode,
             folder.mtime_ns,
-            len(folder.raw),
-            len(folder.ignored),
-            folder.tree,
-            folder.rules_id,
             folder.files,
             folder.bytes,
             len(folder.folders),
-        ),
-        raw_name,
-    ]
-    for ignored, is_dir in folder.ignored.items():
-        raw = os.fsencode(ignored)
-        parts.append(_IGNORED.pack(len(raw), is_dir) + raw)
-    prints = folder.prints
-    pack = _ENTRY.pack
-    for entry_name, entry in folder.raw.items():
-        assert entry is not None
-        known = prints[entry_name]
-        if known is None:
-            parts.append(pack(0, 0, len(entry)))
-        else:
-            parts.append(pack(known[3], known[4], len(entry)))
-        parts.append(entry)
-    yield b"".join(parts)
-    for child_name, child in folder.folders.items():
-        yield from _encode_folder(child_name, child)
+            listing.unsure,
+            folder.unsure,
+            folder.tree,
+            folder.rules_id,
+        ) + _LENGTHS.pack(*map(len, parts))
+        yield from parts
+        stack.extend(folder.folders.items())
 
 
-def _decode(data: bytes, at: int) -> tuple[Folder, int]:
-    """Decode the folder at an offset and all below it; return it and the offset behind."""
-    root, _, count, at = _decode_folder(data, at)
+class _Reader:
+    """Reads the cache, hashing on the way, and never more than there is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = os.fstat(file.fileno()).st_size - _HASH
+        self._hasher = blake3()
+
+    def read(self, length: int) -> bytes:
+        """Return so many bytes."""
+        if length > self._left:
+            raise _DamagedError
+        data = self._file.read(length)
+        if len(data) < length:
+            raise _DamagedError
+        self._left -= length
+        self._hasher.update(data)
+        return data
+
+    def finish(self) -> None:
+        """Raise _DamagedError unless all was read, and is what was written."""
+        if self._left or self._file.read() != self._hasher.digest():
+            raise _DamagedError
+
+
+def _decode(reader: _Reader) -> tuple[Folder, str]:
+    if reader.read(len(_MAGIC)) != _MAGIC:
+        raise _DamagedError
+    generation = reader.read(reader.read(1)[0]).decode("ascii", "replace")
+    _, root, count = _decode_folder(reader)
     stack = [(root, count)]
     while stack:
         folder, left = stack.pop()
         if not left:
             continue
         stack.append((folder, left - 1))
-        child, name, count, at = _decode_folder(data, at)
+        name, child, count = _decode_folder(reader)
         folder.folders[name] = child
         stack.append((child, count))
-    return root, at
+    reader.finish()
+    return root, generation
 
 
-def _decode_folder(data: bytes, at: int) -> tuple[Folder, str, int, int]:
+def _decode_folder(reader: _Reader) -> tuple[str, Folder, int]:
+    """Return a folder's name, the folder, and how many folders are to be put into it."""
+    head = reader.read(_FOLDER.size + _LENGTHS.size)
     folder = Folder()
-    length, folder.mode, folder.mtime_ns, entries, ignored, *rest = _FOLDER.unpack_from(data, at)
-    folder.tree, folder.rules_id, folder.files, folder.bytes, below = rest
-    at += _FOLDER.size
-    name = os.fsdecode(data[at : at + length])
-    at += length
-    for _ in range(ignored):
-        length, is_dir = _IGNORED.unpack_from(data, at)
-        at += _IGNORED.size
-        folder.ignored[os.fsdecode(data[at : at + length])] = is_dir
+    (
+        folder.mode,
+        folder.mtime_ns,
+        folder.files,
+        folder.bytes,
+        count,
+        listing_unsure,
+        folder.unsure,
+        folder.tree,
+        folder.rules_id,
+    ) = _FOLDER.unpack_from(head)
+    lengths = _LENGTHS.unpack_from(head, _FOLDER.size)
+    body = reader.read(sum(lengths))
+    parts = []
+    at = 0
+    for length in lengths:
+        parts.append(body[at : at + length])
         at += length
-    raws, prints = folder.raw, folder.prints
-    unpack, head = _ENTRY.unpack_from, objects.ENTRY_HEAD
-    head_size = head.size
-    for _ in range(entries):
-        ctime_ns, inode, length = unpack(data, at)
-        at += 20
-        raw = data[at : at + length]
-        at += length
-        code, mode, mtime_ns, size, length = head.unpack_from(raw)
-        if code not in _FORMATS or len(raw) < head_size + length:
-            raise _DamagedError
-        entry = raw[head_size : head_size + length]
-        entry_name = entry.decode() if entry.isascii() else os.fsdecode(entry)
-        raws[entry_name] = raw
-        known: Fingerprint | None = None
-        if inode:
-            known = (_FORMATS[code] | mode, size, mtime_ns, ctime_ns, inode)
-        prints[entry_name] = known
-    return folder, name, below, at
+    name, ignored, names, prints, entries, entry_lengths = parts
+    if ignored:
+        folder.ignored = {name[1:]: name[0] == "1" for name in os.fsdecode(ignored).split("/")}
+    if names:
+        folder.listing = Listing(names, prints, entries, entry_lengths, listing_unsure)
+    if count:
+        folder.folders = {}
+    return os.fsdecode(name), folder, count

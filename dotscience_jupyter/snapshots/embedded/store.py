@@ -1,12 +1,14 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""The embedded store's folder: its parts, its format, its locks, and errors in words.
+"""A store's folder: its parts, its format, its locks, and errors in words.
 
 ::
 
     format         what this is, in JSON
     packs/         <32 hex>.pack: objects and their index, complete and never changed
     snapshots/     one empty file a snapshot, named by its id; mtime: when it was last returned
+    holds/         <snapshot id>.<tag>: one empty file for each hold on a snapshot
+    partial/       what arrived of a snapshot that is being received; see partial.py
     tmp/           what is being written; locked by the writer, else a leftover
     generation     changes whenever objects were dropped
     stat-cache     fingerprints of files that need not be read again
@@ -23,13 +25,24 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from dotscience_jupyter.snapshots.engine import SnapshotError, SnapshotNotFoundError
+from dotscience_jupyter.snapshots.engine import (
+    COMMIT_HOLD,
+    HeldError,
+    SnapshotError,
+    SnapshotInfo,
+    SnapshotNotFoundError,
+)
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 is read as well; the first thing that is written makes it this one."""
+
 _ID = re.compile(r"[0-9a-f]{64}")
+_TAG = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_PATIENCE = 60.0
 
 
 class StoreWriteError(SnapshotError):
@@ -69,40 +82,114 @@ def fsync_folder(path: str) -> None:
         os.close(fd)
 
 
+def engine_of(folder: Path) -> str | None:
+    """Return the name of the engine that a store folder belongs to; None if there is no store."""
+    try:
+        with open(f"{os.fspath(folder)}/format", encoding="utf-8") as file:
+            engine = json.load(file)["engine"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return engine if isinstance(engine, str) else None
+
+
+def is_snapshot_id(text: str) -> bool:
+    """Whether a text has the form of a snapshot's id, which is safe as a file's name."""
+    return bool(_ID.fullmatch(text))
+
+
+def require_tag(tag: str) -> None:
+    """Raise SnapshotError unless a text can be the tag of a hold."""
+    if not _TAG.fullmatch(tag) or not tag.strip("."):
+        raise SnapshotError(
+            f"{tag[:120]!r} cannot be the tag of a hold. Nothing was changed. A tag is 1 to 100 "
+            "letters, digits and any of '-_.', not only dots."
+        )
+
+
+def require_not_held(snapshot: str, tags: Collection[str]) -> None:
+    """Raise HeldError if there are any tags, saying what they mean and what to do."""
+    others = [tag for tag in tags if tag != COMMIT_HOLD]
+    reasons: list[str] = []
+    advice: list[str] = []
+    if COMMIT_HOLD in tags:
+        reasons.append("commits need it")
+        advice.append("delete those commits and clean up")
+    if others:
+        names = ", ".join(repr(tag) for tag in others)
+        reasons.append(f"it is held as {names}")
+        advice.append(f"release {names}")
+    if reasons:
+        raise HeldError(
+            f"The snapshot {snapshot} was not destroyed: {' and '.join(reasons)}. Nothing was "
+            f"changed. If it is to go, first {' and '.join(advice)}."
+        )
+
+
+def _touch(path: str) -> None:
+    """Set a file's mtime to now, as exactly as the clock has it, so that there is an order."""
+    now = time.time_ns()
+    try:
+        os.utime(path, ns=(now, now))
+    except PermissionError:
+        # someone else's file: who may write it may still set it to the file system's own time,
+        # and who may not leaves gc to its owner, who sees the snapshot in their records
+        with contextlib.suppress(PermissionError):
+            os.utime(path)
+
+
 class Store:
     """One store on disk. Creates it where there is none.
+
+    Parameters
+    ----------
+    engine
+        The name of the engine whose store this is.
 
     Raises
     ------
     SnapshotError
-        If it cannot be created, or is of a newer format, or its format cannot be read.
+        If it cannot be created, is another engine's or of a newer format, or its format cannot be
+        read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: str = "embedded") -> None:
         self.folder = os.path.abspath(folder)
+        self.engine = engine
         self.packs = f"{self.folder}/packs"
         self.snapshots = f"{self.folder}/snapshots"
+        self.holds = f"{self.folder}/holds"
+        self.partial = f"{self.folder}/partial"
         self.tmp = os.path.join(self.folder, "tmp")
         self.cache = f"{self.folder}/stat-cache"
         self._generation = f"{self.folder}/generation"
         self._format = f"{self.folder}/format"
-        self.prepare()
+        if os.path.exists(self._format):
+            self._check_format()
+        else:
+            self.prepare()
 
     def prepare(self) -> None:
-        """Create what is missing and check the format; cheap where all is there."""
+        """Make the store ready to be written: create what is missing, bring its format up to date.
+
+        Cheap where all is there. Raises SnapshotError as opening does.
+        """
         with writing(self.folder):
-            for part in (self.folder, self.packs, self.snapshots, self.tmp):
+            for part in (self.packs, self.snapshots, self.holds, self.partial, self.tmp):
                 os.makedirs(part, exist_ok=True)
             if not os.path.exists(self._format):
-                self._create()
-        self._check_format()
+                self._replace(self._generation, secrets.token_hex(16))
+                self._write_format()
+                fsync_folder(os.path.dirname(self.folder))
+        if self._check_format() < FORMAT:
+            with writing(self.folder):
+                self._write_format()
 
-    def _create(self) -> None:
-        document = {"format": FORMAT, "engine": "embedded", "hash": "blake3"}
-        self._replace(self._generation, secrets.token_hex(16))
-        self._replace(self._format, json.dumps(document) + "\n")
+    def _document(self) -> dict[str, Any]:
+        return {"format": FORMAT, "engine": self.engine, "hash": "blake3"}
+
+    def _write_format(self) -> None:
+        self._replace(self._format, json.dumps(self._document()) + "\n")
         fsync_folder(self.folder)
-        fsync_folder(os.path.dirname(self.folder))
 
     def _replace(self, path: str, text: str) -> None:
         temporary, fd = self.temporary()
@@ -116,22 +203,30 @@ class Store:
         finally:
             os.close(fd)
 
-    def _check_format(self) -> None:
+    def _check_format(self) -> int:
+        """Return the format's version."""
         try:
             with open(self._format, encoding="utf-8") as file:
                 document = json.load(file)
             version, engine, digest = (document[key] for key in ("format", "engine", "hash"))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise SnapshotError(
                 f"The snapshot store {self.folder} cannot be used: its file 'format' cannot be "
                 "read. Nothing was changed. Restore that file from a backup, or put "
-                f'{{"format": {FORMAT}, "engine": "embedded", "hash": "blake3"}} into it.'
+                f"{json.dumps(self._document())} into it."
             ) from None
-        if (version, engine, digest) != (FORMAT, "embedded", "blake3"):
+        if engine != self.engine:
+            raise SnapshotError(
+                f"The snapshot store {self.folder} was made by the engine {str(engine)[:80]!r}, "
+                f"and cannot be used by the engine {self.engine!r}. Nothing was changed. Use the "
+                "engine that made it, or another folder for the store."
+            )
+        if type(version) is not int or not 1 <= version <= FORMAT or digest != "blake3":
             raise SnapshotError(
                 f"The snapshot store {self.folder} has a format that this version does not know "
                 f"({engine} {version}, {digest}). Nothing was changed. Upgrade dotscience-jupyter."
             )
+        return version
 
     # -- what is where -------------------------------------------------------------------------
 
@@ -201,15 +296,13 @@ class Store:
     def register(self, snapshot: str) -> None:
         """Write down that a snapshot is complete and is being returned now."""
         path = f"{self.snapshots}/{snapshot}"
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            with writing(self.folder):
+        with writing(self.folder):
+            try:
+                _touch(path)
+            except FileNotFoundError:
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+                _touch(path)
                 fsync_folder(self.snapshots)
-        except PermissionError:
-            # someone else's file: gc is theirs to run, and they see the snapshot in their records
-            pass
 
     def age(self, snapshot: str) -> float:
         """Return the seconds since a snapshot was last returned; below 0 if the clock went back."""
@@ -218,10 +311,82 @@ class Store:
         except FileNotFoundError:
             return float("inf")
 
+    def listing(self) -> list[SnapshotInfo]:
+        """Return all snapshots, the oldest first, without what only their content tells."""
+        holds = self.held()
+        times: list[tuple[int, str]] = []
+        for snapshot in self.snapshot_ids():
+            with contextlib.suppress(FileNotFoundError):  # destroyed just now
+                times.append((os.stat(f"{self.snapshots}/{snapshot}").st_mtime_ns, snapshot))
+        return [
+            SnapshotInfo(snapshot, time_ns / 1e9, holds.get(snapshot, ()))
+            for time_ns, snapshot in sorted(times)
+        ]
+
     def forget(self, snapshot: str) -> None:
         """Take a snapshot off the list."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self.snapshots}/{snapshot}")
+
+    def destroy(self, snapshot: str) -> None:
+        """Take a snapshot off the list for good, unless it is held; gc frees its room.
+
+        Raises
+        ------
+        SnapshotNotFoundError
+            If there is none.
+        HeldError
+            If it is held; the message says for what.
+        """
+        self.require_snapshot(snapshot)
+        # alone, so that nobody holds it between the look at its holds and its end
+        with self.exclusive(_PATIENCE):
+            self.require_snapshot(snapshot)
+            require_not_held(snapshot, self.held().get(snapshot, ()))
+            with writing(self.folder):
+                self.forget(snapshot)
+                fsync_folder(self.snapshots)
+
+    # -- holds ---------------------------------------------------------------------------------
+
+    def held(self) -> dict[str, tuple[str, ...]]:
+        """Return the tags, sorted, of each snapshot that has any."""
+        found: dict[str, list[str]] = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.holds) as entries:
+            for entry in entries:
+                snapshot, dot, tag = entry.name.partition(".")
+                if dot and _ID.fullmatch(snapshot):
+                    found.setdefault(snapshot, []).append(tag)
+        return {snapshot: tuple(sorted(tags)) for snapshot, tags in found.items()}
+
+    def hold(self, snapshots: Iterable[str], tag: str) -> None:
+        """Put a tag on snapshots, durably; see :meth:`Engine.hold`."""
+        require_tag(tag)
+        wanted = list(dict.fromkeys(snapshots))
+        if not wanted:
+            return
+        self.prepare()
+        with self.shared("nothing was held"):
+            for snapshot in wanted:
+                self.require_snapshot(snapshot)
+            with writing(self.folder):
+                for snapshot in wanted:
+                    path = f"{self.holds}/{snapshot}.{tag}"
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+                fsync_folder(self.holds)
+
+    def release(self, snapshots: Iterable[str], tag: str) -> None:
+        """Take a tag off snapshots, durably; see :meth:`Engine.release`."""
+        require_tag(tag)
+        released = False
+        with writing(self.folder):
+            for snapshot in snapshots:
+                if _ID.fullmatch(snapshot):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(f"{self.holds}/{snapshot}.{tag}")
+                        released = True
+            if released:
+                fsync_folder(self.holds)
 
     # -- locks ---------------------------------------------------------------------------------
 
@@ -243,14 +408,19 @@ class Store:
         finally:
             os.close(fd)
 
-    def shared(self) -> contextlib.AbstractContextManager[None]:
-        """Held while a snapshot is taken: nothing is dropped meanwhile."""
+    def shared(
+        self, otherwise: str = "no snapshot was taken"
+    ) -> contextlib.AbstractContextManager[None]:
+        """Held while a snapshot is taken: nothing is dropped meanwhile.
+
+        ``otherwise`` says, to the user, what it means that the lock could not be had.
+        """
         return self._flock(
             "lock",
             fcntl.LOCK_SH,
             300,
-            "Another program has been cleaning the snapshot store for five minutes, so no snapshot "
-            "was taken. Nothing is lost; try again when it is done.",
+            f"Another program has been cleaning the snapshot store for five minutes, so {otherwise}"
+            ". Nothing is lost; try again when it is done.",
         )
 
     def exclusive(self, patience: float) -> contextlib.AbstractContextManager[None]:

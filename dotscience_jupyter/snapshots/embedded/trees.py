@@ -4,16 +4,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dotscience_jupyter.snapshots.engine import CorruptStoreError, Kind, PathNotFoundError
+from dotscience_jupyter.snapshots.engine import (
+    CorruptStoreError,
+    Entry,
+    Kind,
+    PathNotFoundError,
+)
 
 from . import objects
+from .captures import PART, Captures
 from .database import Database
 from .objects import Item, Root
 
@@ -22,15 +31,29 @@ if TYPE_CHECKING:
 
 _KEPT_ITEMS = 50_000
 
+_PART = struct.Struct("<32sQQ")
+"""In place of a chunk's id, for a part of a captured file: its key, its size, the position."""
+
 
 class Trees:
-    """Decoded folder objects, the lately used ones kept. Thread-safe."""
+    """Decoded folder objects, the lately used ones kept, and what their entries stand for.
+
+    Thread-safe. Entries are as they are stored: one whose content was captured and not hashed at
+    once says so for ever, because snapshots do not change. :meth:`resolved` and all that takes an
+    entry look up what became of it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.captures = Captures(database.store)
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, tuple[Item, ...]] = OrderedDict()
         self._count = 0
+
+    @property
+    def database(self) -> Database:
+        """What the entries are read from."""
+        return self._database
 
     def root(self, snapshot: str) -> Root:
         """Return a snapshot object. Raise SnapshotNotFoundError if there is no such snapshot."""
@@ -85,13 +108,31 @@ class Trees:
             raise CorruptStoreError("A folder's listing names something twice.")
         return found
 
+    def named(self, tree: bytes, names: Collection[str]) -> dict[str, Item]:
+        """Return those of some names that a folder holds.
+
+        Only a name that is not found raises CorruptStoreError for a page that cannot be read.
+        """
+        found: dict[str, Item] = {}
+        damage: CorruptStoreError | None = None
+        for page in self.pages(tree):
+            try:
+                found.update((item.name, item) for item in self.page(page) if item.name in names)
+            except CorruptStoreError as error:
+                damage = error
+        if damage is not None and len(found) < len(names):
+            raise damage
+        return found
+
     def lookup(self, snapshot: str, path: str) -> Item:
         """Return the entry at a path ("" is the root). Raise PathNotFoundError if there is none."""
         item = self.root_item(snapshot)
         if not path:
             return item
         for name in path.split("/"):
-            found = self.items(item.digest).get(name) if item.code == objects.FOLDER else None
+            found = None
+            if item.code == objects.FOLDER:
+                found = self.named(item.digest, (name,)).get(name)
             if found is None:
                 raise PathNotFoundError(f"The snapshot holds no {path!r}.")
             item = found
@@ -104,9 +145,9 @@ class Trees:
             raise PathNotFoundError(f"{path!r} is not a folder in this snapshot.")
         return item
 
-    def children(self, tree: bytes) -> list[Item]:
-        """Return a folder's entries sorted by name."""
-        items = self.items(tree)
+    def children(self, tree: bytes, names: Collection[str] | None = None) -> list[Item]:
+        """Return a folder's entries, or those with some names, sorted by name."""
+        items = self.items(tree) if names is None else self.named(tree, names)
         return [items[name] for name in sorted(items)]
 
     def walk(self, tree: bytes, under: str = "") -> Iterator[tuple[str, Item]]:
@@ -125,14 +166,95 @@ class Trees:
                 stack.append(iter(self.children(item.digest)))
                 prefixes.append(path + "/")
 
+    # -- what an entry stands for --------------------------------------------------------------
+
+    def resolved(self, item: Item) -> Item:
+        """Return an entry with its content's digest and chunks, if these are known by now.
+
+        An entry whose content was captured stays as it is until it was hashed.
+
+        Raises
+        ------
+        CorruptStoreError
+            If they were known, and are lost.
+        """
+        if item.code != objects.CAPTURED_FILE:
+            return item
+        found = self.captures.resolve(item.digest)
+        if found is None:
+            return item
+        if found.size != item.size:
+            raise CorruptStoreError("What captured content became does not have its size.")
+        code = objects.LISTED_FILE if found.list_id else objects.FILE
+        return item._replace(code=code, digest=found.digest, list_id=found.list_id)
+
+    def digest(self, item: Item) -> bytes:
+        """Return the BLAKE3 of a file's content, by reading all of it if need be."""
+        while True:
+            item = self.resolved(item)
+            if item.code != objects.CAPTURED_FILE:
+                return item.digest
+            with contextlib.suppress(FileNotFoundError):  # hashed just now
+                return self.captures.digest(item.digest, item.size)
+            self._require_resolved(item)
+
+    def _require_resolved(self, item: Item) -> Item:
+        resolved = self.resolved(item)
+        if resolved.code == objects.CAPTURED_FILE:
+            raise CorruptStoreError(
+                f"captures/{item.digest[:16].hex()}.cap, which holds its content, is missing."
+            )
+        return resolved
+
+    def entry(self, item: Item, path: str, *, hashed: bool = False) -> Entry:
+        """Return an entry as the interface shows it, with the digest if it is known.
+
+        With ``hashed`` it is always known, and what is damaged raises CorruptStoreError.
+        """
+        if item.code != objects.CAPTURED_FILE:
+            return item.entry(path)
+        if hashed:
+            return replace(item.entry(path), digest=self.digest(item).hex())
+        with contextlib.suppress(CorruptStoreError):  # it is told when the content is read
+            item = self.resolved(item)
+        return item.entry(path)
+
+    def same(self, one: Item, other: Item) -> bool:
+        """Whether kind, permissions and content of two entries are the same."""
+        if one.same(other):
+            return True
+        if objects.CAPTURED_FILE not in (one.code, other.code):
+            return False
+        if (one.kind, one.mode, one.size) != (other.kind, other.mode, other.size):
+            return False
+        return self.digest(one) == self.digest(other)
+
+    def is_stored(self, item: Item) -> bool:
+        """Whether all that a file needs is there; nothing of it is read."""
+        try:
+            item = self.resolved(item)
+            if item.code == objects.CAPTURED_FILE:
+                return self.captures.exists(item.digest)
+            return all(self._database.has(digest) for digest, _ in self.chunks(item))
+        except CorruptStoreError:
+            return False
+
     def chunks(self, item: Item) -> Iterator[tuple[bytes, int]]:
         """Yield (id, length) of a file's chunks in order; nothing for a link.
+
+        What was not hashed yet has no chunks in packs: its ids are only for :meth:`read_chunk`.
 
         Raises
         ------
         CorruptStoreError
             If a list of chunks cannot be read, or does not add up to the file's size.
         """
+        item = self.resolved(item)
+        if item.code == objects.CAPTURED_FILE:
+            for position in range(0, item.size, PART):
+                length = min(PART, item.size - position)
+                yield _PART.pack(item.digest, item.size, position), length
+            return
         if item.code != objects.LISTED_FILE:
             if item.code == objects.FILE and item.size:
                 yield item.digest, item.size
@@ -156,6 +278,7 @@ class Trees:
 
     def lists(self, item: Item) -> Iterator[bytes]:
         """Yield the ids of the objects that list a file's chunks."""
+        item = self.resolved(item)
         if item.code == objects.LISTED_FILE:
             pending = [item.list_id]
             while pending:
@@ -167,6 +290,11 @@ class Trees:
 
     def chunk_at(self, item: Item, offset: int) -> tuple[bytes, int, int]:
         """Return (id, start, length) of the chunk of a file that holds an offset below its size."""
+        item = self.resolved(item)
+        if item.code == objects.CAPTURED_FILE:
+            start = offset - offset % PART
+            part = _PART.pack(item.digest, item.size, start)
+            return part, start, min(PART, item.size - start)
         if item.code == objects.FILE:
             return item.digest, 0, item.size
         list_id, start, expected = item.list_id, 0, -1
@@ -190,10 +318,28 @@ class Trees:
 
     def read_chunk(self, digest: bytes, length: int) -> bytes:
         """Return a chunk, verified."""
+        if len(digest) == _PART.size:
+            key, size, position = _PART.unpack(digest)
+            return self._read_part(key, size, position, length)
         data = self._database.get(digest)
         if len(data) != length:
             raise CorruptStoreError("A chunk of a file does not have the length it should have.")
         return data
+
+    def _read_part(self, key: bytes, size: int, position: int, length: int) -> bytes:
+        with contextlib.suppress(FileNotFoundError):
+            return self.captures.read(key, size, position, length)
+        # it was hashed since, so it is in packs now
+        item = Item("", objects.CAPTURED_FILE, 0, 0, size, key, b"", "")
+        item = self._require_resolved(item)
+        parts: list[bytes] = []
+        end = position + length
+        while position < end:
+            digest, start, count = self.chunk_at(item, position)
+            data = self.read_chunk(digest, count)[position - start : end - start]
+            parts.append(data)
+            position += len(data)
+        return b"".join(parts)
 
 
 class FrozenFile(io.RawIOBase):
