@@ -12,10 +12,12 @@ from __future__ import annotations
 from suite_base import changed
 from suite_freezing import FreezingSuite
 from suite_keeping import KeepingSuite
+from suite_moving import MovingSuite
 from suite_reading import ReadingSuite
+from suite_returning import ReturningSuite
 
 __all__ = ["EngineSuite", "changed"]
 
 
-class EngineSuite(FreezingSuite, ReadingSuite, KeepingSuite):
+class EngineSuite(FreezingSuite, ReadingSuite, KeepingSuite, MovingSuite, ReturningSuite):
     """All the tests."""

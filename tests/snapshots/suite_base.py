@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dotscience_jupyter.snapshots import (
     Difference,
     Engine,
     LiveChange,
+    Snapshot,
 )
 
 MTIME = 1_600_000_000_123_456_789
@@ -45,17 +47,39 @@ def changed(found: list[LiveChange] | list[Difference]) -> dict[str, Change]:
 
 
 class SuiteBase:
-    """``folder`` is the live folder, ``engine`` an engine on it."""
+    """``folder`` is the live folder, ``engine`` an engine on it.
+
+    Attributes
+    ----------
+    links_from_outside
+        Whether a file in a live folder can have another name outside of it.
+    """
+
+    links_from_outside = True
 
     def make(self, folder: Path, place: Path) -> Engine:
         """Open an engine on a folder; ``place`` is where it may keep what it needs."""
         raise NotImplementedError
 
+    def new_folder(self, path: Path) -> Path:
+        """Make an empty folder that the engine can be opened on."""
+        path.mkdir(parents=True)
+        return path
+
+    @contextlib.contextmanager
+    def open_place(self) -> Iterator[Path]:
+        """Give a folder to make live folders in that users without privileges can get at."""
+        with tempfile.TemporaryDirectory() as place:
+            Path(place).chmod(0o755)
+            yield Path(place)
+
+    def described(self, engine: Engine, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot with what an engine may find out later than when it takes it."""
+        return snapshot
+
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
-        folder = tmp_path / "work"
-        folder.mkdir()
-        return folder
+        return self.new_folder(tmp_path / "work")
 
     @pytest.fixture
     def again(self, folder: Path, tmp_path: Path) -> Iterator[Callable[[], Engine]]:

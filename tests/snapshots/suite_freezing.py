@@ -9,7 +9,6 @@ import random
 import re
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +31,7 @@ class FreezingSuite(SuiteBase):
 
     def test_empty_folder(self, engine: Engine, folder: Path, tmp_path: Path) -> None:
         snapshot = engine.snapshot()
-        assert re.fullmatch("[0-9a-f]{64}", snapshot.id)
+        assert re.fullmatch("[A-Za-z0-9_-]{8,64}", snapshot.id)
         assert (snapshot.files, snapshot.bytes, snapshot.skipped) == (0, 0, ())
         assert engine.list(snapshot.id) == []
         assert list(engine.walk(snapshot.id)) == []
@@ -71,7 +70,7 @@ class FreezingSuite(SuiteBase):
         write(folder / "read-only" / "f", "r")
         (folder / "read-only").chmod(0o555)
 
-        snapshot = engine.snapshot()
+        snapshot = self.described(engine, engine.snapshot())
         before = state_of(folder, folder_times=True)
         assert snapshot.skipped == ()
         files = [value for value in before.values() if value[0] == "file"]
@@ -96,7 +95,7 @@ class FreezingSuite(SuiteBase):
         with open(os.open("deep", os.O_WRONLY | os.O_CREAT, dir_fd=fd), "w") as file:
             file.write("down here")
         os.close(fd)
-        snapshot = engine.snapshot()
+        snapshot = self.described(engine, engine.snapshot())
         assert snapshot.files == 1
         assert snapshot.skipped == ()
         engine.restore(snapshot.id, tmp_path / "out")
@@ -163,7 +162,7 @@ class FreezingSuite(SuiteBase):
                 server.bind("s")
             finally:
                 os.chdir(here)
-            snapshot = engine.snapshot()
+            snapshot = self.described(engine, engine.snapshot())
             assert [entry.path for entry in engine.walk(snapshot.id)] == ["d", "f"]
             reasons = {skipped.path: skipped.reason for skipped in snapshot.skipped}
             assert set(reasons) == {"pipe", "d/s"}
@@ -173,10 +172,8 @@ class FreezingSuite(SuiteBase):
             assert engine.changes(snapshot.id) == []
 
     def test_unreadable_files_are_skipped_and_said_so(self) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            top = Path(place)
-            top.chmod(0o755)
-            folder = top / "work"
+        with self.open_place() as top:
+            folder = self.new_folder(top / "work")
             write(folder / "readable", "r")
             write(folder / "secret", "s").chmod(0o000)
             write(folder / "closed" / "f", "f")
@@ -184,7 +181,7 @@ class FreezingSuite(SuiteBase):
             try:
                 with without_privileges(top):
                     engine = self.make(folder, top / "place")
-                    snapshot = engine.snapshot()
+                    snapshot = self.described(engine, engine.snapshot())
                     paths = [entry.path for entry in engine.walk(snapshot.id)]
                     skipped = {entry.path for entry in snapshot.skipped}
                     changes = engine.changes(snapshot.id)
@@ -196,10 +193,8 @@ class FreezingSuite(SuiteBase):
                 (folder / "closed").chmod(0o700)
 
     def test_what_cannot_be_read_any_more_is_not_called_removed(self) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            top = Path(place)
-            top.chmod(0o755)
-            folder = top / "work"
+        with self.open_place() as top:
+            folder = self.new_folder(top / "work")
             write(folder / "d" / "f", "f")
             try:
                 with without_privileges(top):
@@ -255,7 +250,7 @@ class FreezingSuite(SuiteBase):
             "#emacs#",
         ):
             write(folder / name, "ignored")
-        snapshot = engine.snapshot()
+        snapshot = self.described(engine, engine.snapshot())
         files = [e.path for e in engine.walk(snapshot.id) if e.kind is Kind.FILE]
         assert sorted(files) == sorted(kept)
         assert snapshot.skipped == ()

@@ -203,8 +203,9 @@ def test_stat_cache_round_trip(folder: Path) -> None:
         values = [getattr(folder, name) for name in scan.Folder.__slots__ if name != "folders"]
         return values, {name: flat(child) for name, child in folder.folders.items()}
 
-    assert engine._state is not None
-    assert flat(loaded[0]) == flat(engine._state)
+    known = engine._known.get()[0]
+    assert known is not None
+    assert flat(loaded[0]) == flat(known)
 
 
 # -- files that do not stand still ---------------------------------------------------------------
@@ -341,8 +342,8 @@ def test_lists_of_lists_and_ranges(folder: Path, monkeypatch: pytest.MonkeyPatch
     content[100_000] ^= 1
     write(folder / "f", content)
     second = engine.snapshot().id
-    # one chunk, the lists above it (up to three levels), the folder and the root
-    assert engine.usage().extra["objects"] - before <= 7
+    # the chunk and perhaps one or two around it, the lists above, the folder and the root
+    assert engine.usage().extra["objects"] - before <= 12
     with engine.open(second, "f") as file:
         assert file.read() == content
         for _ in range(100):
@@ -369,7 +370,7 @@ def test_only_the_chunks_of_a_range_are_read(folder: Path, monkeypatch: pytest.M
     with engine.open(snapshot, "f") as file:
         file.seek(5 << 20)
         file.read(1000)
-    assert sum(length == 1 << 20 for length in lengths) == 1
+    assert sum(lengths) < 2 << 20
 
 
 def test_what_does_not_compress_is_stored_as_it_is(folder: Path) -> None:

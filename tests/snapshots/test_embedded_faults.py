@@ -17,7 +17,7 @@ import pytest
 from snapshot_helpers import settle, state_of, write
 
 from dotscience_jupyter.snapshots import CorruptStoreError, EmbeddedEngine, SnapshotError
-from dotscience_jupyter.snapshots.embedded import capture, database, objects
+from dotscience_jupyter.snapshots.embedded import capture, database, objects, output, pipeline
 
 KILLS = 40
 
@@ -53,6 +53,8 @@ def work_until_killed(folder: Path, place: Path, out: int, step: int) -> None:
 def test_killed_at_any_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every snapshot that was returned, and not given up to gc, is there bit for bit."""
     monkeypatch.setattr(capture, "CHUNK", 16 << 10)  # more parts, more instants
+    monkeypatch.setattr(pipeline, "SLAB", 24 << 10)
+    monkeypatch.setattr(output, "BLOCK", 16 << 10)
     monkeypatch.setattr(database, "PACK_LIMIT", 64 << 10)
     monkeypatch.setattr(database, "MERGE_FROM", 6)
     folder, place = tmp_path / "work", tmp_path / "store"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from snapshot_helpers import State, state_of
 
 from dotscience_jupyter.snapshots import Change, EmbeddedEngine
-from dotscience_jupyter.snapshots.embedded import capture, database, objects
+from dotscience_jupyter.snapshots.embedded import capture, database, objects, pipeline
 
 # few names, so that operations meet; some that are ignored, some that are odd
 NAMES = ["a", "b", "c", "ü", "x\ny", os.fsdecode(b"\xff"), ".dotscienceignore", "é" * 60]
@@ -118,7 +118,8 @@ def test_any_sequence_restores_as_it_was(
 ) -> None:
     with monkeypatch.context() as patched, tempfile.TemporaryDirectory() as place:
         # small parts, so that small files go through all the code
-        patched.setattr(capture, "CHUNK", 1000)
+        patched.setattr(capture, "CHUNK", 1024)
+        patched.setattr(pipeline, "SLAB", 1500)
         patched.setattr(objects, "GROUP_LIMIT", 3)
         patched.setattr(objects, "PAGED_FROM", 2)
         patched.setattr(database, "MERGE_FROM", 4)

@@ -1,0 +1,38 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Set-up of the tests that run where ZFS is: in the machine, or on a host that has it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "snapshots"))
+
+from zfs_world import Pool, new_pool
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[Pool]:
+    """A pool of our own."""
+    with new_pool() as pool:
+        yield pool
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the machine run some tests of the shared suite only, unless all are asked for."""
+    if os.environ.get("DOTSCIENCE_ZFS_TESTS", "all") == "all":
+        return
+    from test_zfs_suite import CORE
+
+    suite = [item for item in items if item.path.name == "test_zfs_suite.py"]
+    names = {getattr(item, "originalname", item.name) for item in suite}
+    assert not suite or names >= CORE, f"no such tests: {sorted(CORE - names)}"
+    dropped = [item for item in suite if getattr(item, "originalname", item.name) not in CORE]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]

@@ -1,0 +1,105 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""The ZFS engine passes the suite that every engine has to pass."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engine_suite import EngineSuite
+from snapshot_helpers import write
+from zfs_world import Pool, as_root
+
+from dotscience_jupyter.snapshots import Engine, Snapshot
+from dotscience_jupyter.snapshots.zfs import ZfsEngine, names
+
+CORE = {
+    "test_everything_survives_a_restore",
+    "test_unchanged_folder_gives_the_same_id",
+    "test_files_that_are_not_frozen_do_not_make_a_new_snapshot",
+    "test_special_files_are_skipped_and_said_so",
+    "test_unreadable_files_are_skipped_and_said_so",
+    "test_missing_folder_is_an_error",
+    "test_ignore_file",
+    "test_diff_and_changes_tell_what_happened",
+    "test_same_size_and_mtime_does_not_hide_an_edit",
+    "test_entries",
+    "test_ranges",
+    "test_content_id_is_equal_for_equal_content",
+    "test_renames_are_told_on_request",
+    "test_rollback_brings_everything_back",
+    "test_rollback_without_privileges",
+    "test_hard_links_survive",
+    "test_holes_survive",
+    "test_clone_is_independent",
+    "test_restore_some_paths",
+    "test_gc_keeps_what_is_needed",
+    "test_gc_spares_a_snapshot_that_was_just_taken",
+    "test_usage",
+    "test_a_snapshot_arrives_as_it_was_sent",
+    "test_only_what_is_new_is_sent",
+    "test_through_a_pipe",
+    "test_a_held_snapshot_is_not_destroyed",
+    "test_a_destroyed_snapshot_is_gone",
+}
+"""What is run in the machine, where Python is slow, unless DOTSCIENCE_ZFS_TESTS is "all"."""
+
+
+class TestZfs(EngineSuite):
+    """The store is where a workspace has it: inside the folder that is frozen."""
+
+    links_from_outside = False
+
+    @pytest.fixture(autouse=True)
+    def on_zfs(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def make(self, folder: Path, place: Path) -> Engine:
+        user = os.geteuid()
+        if user:
+            with as_root():
+                self.pool.allow(names.mounted_at(str(folder)), user)
+        return ZfsEngine(folder, folder / ".dotscience" / "store")
+
+    def make_elsewhere(self, folder: Path, place: Path) -> Engine:
+        """A restored folder is no dataset, so it is made one."""
+        restored = folder.with_name("restored")
+        folder.rename(restored)
+        self.new_folder(folder)
+        subprocess.run(["cp", "-a", f"{restored}/.", folder], check=True)
+        return self.make(folder, place)
+
+    def new_folder(self, path: Path) -> Path:
+        self.pool.volume(path)
+        return path
+
+    @contextlib.contextmanager
+    def open_place(self) -> Iterator[Path]:
+        place = Path(tempfile.mkdtemp())  # not removed: datasets stay mounted in it
+        place.chmod(0o755)
+        yield place
+
+    def described(self, engine: Engine, snapshot: Snapshot) -> Snapshot:
+        assert (snapshot.files, snapshot.bytes, snapshot.skipped) == (0, 0, ())
+        assert isinstance(engine, ZfsEngine)
+        engine.settle()
+        return engine._described(snapshot.id)
+
+    def make_old(self, engine: Engine) -> None:
+        assert isinstance(engine, ZfsEngine)
+        engine.grace = 0.0
+
+    def test_equal_content_is_kept_once(self, engine: Engine, folder: Path) -> None:
+        """Only what snapshots share: ZFS looks for no equal content unless it is told to."""
+        write(folder / "f", random.Random(5).randbytes(300_000))
+        for number in range(5):
+            write(folder / "other", f"{number}")
+            engine.snapshot()
+        assert engine.usage().stored_bytes < 600_000

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs in the guest of the ZFS test machine: the tests in tests/zfs/inside, as two processes beside each other.
+#
+# usage: tests.sh PYTHON       leaves engine.xml, engine.txt, suite.xml and suite.txt in $VM_OUT
+set -u
+export PYTHONPATH=$DOTSCIENCE_ZFS_TOOLS/openzfs PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+inside=tests/zfs/inside
+run() {
+    "$python" -m pytest -c $inside/pytest.ini --confcutdir=$inside --basetemp="/tmp/$1" \
+        --junit-xml="$VM_OUT/$1.xml" --color=no --durations=15 "${@:2}" > "$VM_OUT/$1.txt" 2>&1
+}
+python=$1
+run engine $inside --ignore=$inside/test_zfs_suite.py &
+engine=$!
+run suite $inside/test_zfs_suite.py
+status=$?
+wait $engine || status=1
+exit $status
