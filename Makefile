@@ -98,6 +98,7 @@ bench: $(STAMPS)/front $(STAMPS)/test $(STAMPS)/ui chromium ## run the benchmark
 	@mkdir -p sandbox/benchmarks
 	@python benchmarks/tracking.py --json sandbox/benchmarks/tracking.json
 	@python benchmarks/committer.py --json sandbox/benchmarks/committer.json
+	@python benchmarks/snapshots.py --json sandbox/benchmarks/snapshots.json
 	@cd ui-tests && jlpm playwright test --config playwright.bench.config.js
 
 generate: $(STAMPS)/node $(STAMPS)/test ## write docs/openapi.json and the TypeScript types anew

@@ -36,6 +36,9 @@ export namespace CommandIDs {
   /** Write the files of a run's commit to a new folder: `{run, workspace?, to?}`. */
   export const restoreRun = 'dotscience:restore-run';
 
+  /** Make the files of the workspace what they were when a run was made: `{run, workspace?}`. */
+  export const goBack = 'dotscience:go-back';
+
   /** Copy a run's id to the clipboard: `{run}`. */
   export const copyRunId = 'dotscience:copy-run-id';
 

@@ -8,16 +8,15 @@ import {
   Notification,
   showErrorMessage
 } from '@jupyterlab/apputils';
-import { PathExt } from '@jupyterlab/coreutils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { refreshIcon } from '@jupyterlab/ui-components';
+import { refreshIcon, undoIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import type { ApiError } from './api/client';
-import type { CommitResult } from './api/schema';
+import type { CommitResult, RollbackResult } from './api/schema';
 import { CommandIDs } from './commands';
-import { unsavedDocuments } from './documents';
+import { openDocuments, saveDocuments, unsavedDocuments } from './documents';
 import { commitIcon, dotscienceIcon } from './icons';
 import { toApiError } from './model';
 import { withProgress } from './progress';
@@ -102,6 +101,34 @@ export function addWorkspaceCommands(
     execute: () => tracker.refresh(true)
   });
 
+  commands.addCommand(CommandIDs.goBack, {
+    label: trans.__('Go Back to a Run…'),
+    caption: trans.__(
+      'Make the files of the workspace what they were when the run was made; what is there now is committed before'
+    ),
+    icon: undoIcon,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          run: {
+            type: 'string',
+            description: trans.__(
+              'The id of the run; without it the user is asked.'
+            )
+          },
+          workspace: {
+            type: 'string',
+            description: trans.__(
+              'A contents path in the workspace; without it the workspace at hand.'
+            )
+          }
+        }
+      }
+    },
+    execute: args => goBackTo(app, args, parts)
+  });
+
   tracker.workspaceChanged.connect(() => {
     commands.notifyCommandChanged(CommandIDs.startTracking);
     commands.notifyCommandChanged(CommandIDs.commit);
@@ -111,6 +138,7 @@ export function addWorkspaceCommands(
   for (const command of [
     CommandIDs.startTracking,
     CommandIDs.commit,
+    CommandIDs.goBack,
     CommandIDs.refresh
   ]) {
     palette?.addItem({ command, category });
@@ -163,7 +191,7 @@ async function commit(
   try {
     const result = await withProgress(
       trans.__('Committing…'),
-      saveDocuments(app, workspace.path, parts).then(() =>
+      saveAll(app, workspace.path, parts).then(() =>
         tracker.client.commit(workspace.path, description)
       )
     );
@@ -178,6 +206,35 @@ async function commit(
     });
     return null;
   }
+}
+
+async function goBackTo(
+  app: JupyterFrontEnd,
+  args: ReadonlyPartialJSONObject,
+  parts: IParts
+): Promise<RollbackResult | null> {
+  const { documents, tracker, trans } = parts;
+  const { rootOf, runOf, workspaceOf } = await import('./run/choose');
+  const run = await runOf(args, tracker, trans.__('Go Back to a Run'), trans);
+  if (run === null) {
+    return null;
+  }
+  const { goBack } = await import('./run/goback');
+  const root = await rootOf(workspaceOf(args, tracker), tracker);
+  const { contents } = app.serviceManager;
+  const result = await goBack({
+    client: tracker.client,
+    root,
+    run,
+    save: () => saveAll(app, root, parts),
+    documents: () =>
+      documents ? openDocuments(app.shell, documents, contents, root) : [],
+    trans
+  });
+  if (result) {
+    await tracker.refresh();
+  }
+  return result;
 }
 
 async function askDescription(
@@ -198,7 +255,7 @@ async function askDescription(
 /**
  * Save all documents of a workspace; a commit without what is on the screen would surprise.
  */
-async function saveDocuments(
+async function saveAll(
   app: JupyterFrontEnd,
   folder: string,
   parts: IParts
@@ -208,18 +265,9 @@ async function saveDocuments(
     return;
   }
   const { contents } = app.serviceManager;
-  const unsaved = unsavedDocuments(app.shell, documents, contents, folder);
-  await Promise.all(
-    unsaved.map(async context => {
-      try {
-        await context.save();
-      } catch {
-        // The document has told why in a dialog of its own.
-        throw new Error(
-          trans.__('%1 could not be saved.', PathExt.basename(context.path))
-        );
-      }
-    })
+  await saveDocuments(
+    unsavedDocuments(app.shell, documents, contents, folder),
+    trans
   );
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import to_text
-from dotscience_jupyter.snapshots.engine import Difference, Entry
+from dotscience_jupyter.snapshots.engine import Change, Difference, Entry, Usage
 
 from . import models
 from .decimate import decimate
@@ -71,9 +71,11 @@ def commit(row: rows.Commit, runs: Iterable[str] | None = None) -> models.Commit
     return models.Commit(**_commit(row, runs))
 
 
-def commit_detail(row: rows.Commit) -> models.CommitDetail:
+def commit_detail(row: rows.Commit, content_id: str = "") -> models.CommitDetail:
     """Return a commit with its flat metadata."""
-    return models.CommitDetail(**_commit(row, None), metadata=dict(row.details))
+    return models.CommitDetail(
+        **_commit(row, None), metadata=dict(row.details), content_id=content_id
+    )
 
 
 def _commit(row: rows.Commit, runs: Iterable[str] | None) -> dict[str, Any]:
@@ -276,6 +278,11 @@ def file_difference(item: Difference) -> models.FileDifference:
         raise ValueError(f"a difference without either side: {item.path!r}")
     return models.FileDifference(
         path=to_text(item.path),
+        old_path=(
+            to_text(item.old.path)
+            if item.change is Change.RENAMED and item.old is not None
+            else None
+        ),
         change=item.change.value,
         kind=known.kind.value,
         old_size=None if item.old is None else item.old.size,
@@ -285,12 +292,34 @@ def file_difference(item: Difference) -> models.FileDifference:
     )
 
 
+def usage(found: Usage, engine: str, commits: Mapping[str, Sequence[str]]) -> models.Usage:
+    """Return how much room is taken; ``commits`` has those of each snapshot."""
+    return models.Usage(
+        engine=engine,
+        snapshots=found.snapshots,
+        stored_bytes=found.stored_bytes,
+        logical_bytes=found.logical_bytes,
+        extra=found.extra,
+        each=[
+            models.SnapshotUsage(
+                snapshot=each.id,
+                commits=list(commits.get(each.id, ())),
+                alone=each.alone,
+                shared=each.shared,
+                logical=each.logical,
+            )
+            for each in found.each
+        ],
+    )
+
+
 def status(found: CommitterStatus, clean: Callable[[str], str]) -> models.Status:
     """Return the committer's state; ``clean`` takes OS paths out of messages."""
     changed = [
         models.ChangedFile(
             filename=to_text(change.path),
-            file_status=change.change.value,
+            # a live folder has no renamed files: one is gone and another one there
+            file_status=cast("models.LiveChange", change.change.value),
             size=change.size,
         )
         for change in found.changed[:LISTED_FILES]

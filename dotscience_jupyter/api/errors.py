@@ -17,7 +17,8 @@ class ApiError(Exception):
     code : str
         Machine-readable: ``no_workspace``, ``not_found``, ``ambiguous``, ``invalid_request``,
         ``invalid_where``, ``conflict``, ``exists``, ``not_empty``, ``refused``,
-        ``forbidden_path``, ``unreadable``, ``unsupported_contents`` or ``internal``.
+        ``forbidden_path``, ``unreadable``, ``held``, ``transfer_cut``, ``unsupported_contents`` or
+        ``internal``.
     message : str
         One sentence or two: what happened and what to do.
     details : str or None

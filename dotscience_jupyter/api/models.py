@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Scalar = bool | int | float | str | None
+LiveChange = Literal["added", "modified", "removed"]
 
 
 class Body(BaseModel):
@@ -49,7 +50,7 @@ class ChangedFile(Body):
     """A file that differs from the newest commit; the shape of the original."""
 
     filename: str
-    file_status: Literal["added", "modified", "removed"]
+    file_status: LiveChange
     size: int = 0
 
 
@@ -72,6 +73,23 @@ class Status(Body):
     message: str = Field(default="", description="One sentence for people")
 
 
+class EngineState(Body):
+    """How the snapshot engine of a workspace is doing."""
+
+    watching: bool = Field(
+        description=(
+            "Whether it is told of changes, so that an unchanged folder is not walked; false also "
+            "where it need not be, as the file system knows"
+        )
+    )
+    put_off: bool = Field(
+        description=(
+            "Whether work on the newest commit is still to be done in the background, such as "
+            "reading what was captured and computing its content id"
+        )
+    )
+
+
 class Workspace(Body):
     """The workspace that holds a path."""
 
@@ -87,7 +105,8 @@ class Workspace(Body):
         ),
     )
     name: str = Field(description="The folder's name, for people")
-    engine: str
+    engine: str = Field(description="Name of the snapshot engine")
+    engine_state: EngineState
     head: str | None = Field(description="Id of the newest commit")
     commits: int
     runs: int
@@ -137,6 +156,13 @@ class CommitDetail(Commit):
     """A commit with its flat metadata (run format v1)."""
 
     metadata: dict[str, str]
+    content_id: str = Field(
+        "",
+        description=(
+            "Merkle root over names, modes and contents of its files, the same whatever engine "
+            "holds them; empty while it is not known"
+        ),
+    )
 
 
 class CommitList(Body):
@@ -280,7 +306,8 @@ class FileDifference(Body):
     """A path that differs between two commits."""
 
     path: str
-    change: Literal["added", "modified", "removed"]
+    old_path: str | None = Field(None, description="Where it was before, if it was renamed")
+    change: Literal["added", "modified", "removed", "renamed"]
     kind: Literal["file", "folder", "symlink"]
     old_size: int | None
     new_size: int | None
@@ -311,6 +338,38 @@ class RestoreResult(Body):
     files: int
 
 
+class Rollback(Body):
+    """Make the workspace's files what they were in a commit."""
+
+    confirm: Literal[True] = Field(
+        description="That a person asked for it: the files of the workspace are changed"
+    )
+
+
+class RollbackResult(Body):
+    """What going back did."""
+
+    before: Commit | None = Field(
+        description="The newest commit of what was there before, by which it can be had again"
+    )
+    commit: Commit | None = Field(
+        description="The commit of what is there now; None when nothing differed"
+    )
+    message: str
+
+
+class Clone(Body):
+    """Make a new folder with a commit's content."""
+
+    to: str = Field(description="Contents path of the new folder; it must not exist")
+
+
+class CloneResult(Body):
+    """Where the new folder is."""
+
+    path: str
+
+
 class VerifyProblem(Body):
     """One thing that is not as recorded."""
 
@@ -325,6 +384,35 @@ class VerifyResult(Body):
     commits: int
     snapshots: int
     problems: list[VerifyProblem]
+
+
+class RepairResult(Body):
+    """The outcome of a repair."""
+
+    snapshots: int
+    mended: list[VerifyProblem] = Field(description="What was damaged and is whole again")
+    lost: list[VerifyProblem] = Field(description="What is damaged still; all else can be read")
+
+
+class SnapshotUsage(Body):
+    """How much room a snapshot takes, in bytes on disk."""
+
+    snapshot: str
+    commits: list[str] = Field(description="Ids of the commits that need it, oldest first")
+    alone: int = Field(description="What nothing else needs")
+    shared: int = Field(description="What other snapshots or the live folder need as well")
+    logical: int = Field(description="The sizes of its files added up")
+
+
+class Usage(Body):
+    """How much room the stored content takes."""
+
+    engine: str
+    snapshots: int
+    stored_bytes: int = Field(description="On disk")
+    logical_bytes: int = Field(description="If each snapshot were a plain copy")
+    extra: dict[str, int] = Field(description="Numbers of the engine's own")
+    each: list[SnapshotUsage] = Field(description="Only if asked for, oldest first")
 
 
 class GcResult(Body):

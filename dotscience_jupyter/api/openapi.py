@@ -134,9 +134,12 @@ def _tag(route: Route) -> str:
     parts = route.path.strip("/").split("/")
     if parts[0] != "v1":
         return "original"
-    return {"version": "server", "openapi.json": "server", "diff": "commits"}.get(
-        parts[1], parts[1]
-    )
+    return {
+        "version": "server",
+        "openapi.json": "server",
+        "diff": "commits",
+        "usage": "workspace",
+    }.get(parts[1], parts[1])
 
 
 def document() -> dict[str, Any]:

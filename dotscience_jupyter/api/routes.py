@@ -125,6 +125,14 @@ ROUTES: tuple[Route, ...] = (
         "/v1/commits/{commit}",
         "A commit (id, unique prefix, HEAD or HEAD~n) with its flat metadata",
         models.CommitDetail,
+        query=(
+            Param(
+                "content_id",
+                "Compute its content id if it is not known, which may read all of its files",
+                "boolean",
+                False,
+            ),
+        ),
     ),
     Route(
         "listFiles",
@@ -153,10 +161,30 @@ ROUTES: tuple[Route, ...] = (
         errors=(403, 409),
     ),
     Route(
+        "clone",
+        "POST",
+        "/v1/commits/{commit}/clone",
+        "Make a new folder with a commit's content, which shares room with it where that can be",
+        models.CloneResult,
+        body=models.Clone,
+        statuses=(201,),
+        errors=(403, 409),
+    ),
+    Route(
+        "rollback",
+        "POST",
+        "/v1/commits/{commit}/rollback",
+        "Make the workspace's files what they were in a commit; what is there now is committed "
+        "before, so that nothing is lost",
+        models.RollbackResult,
+        body=models.Rollback,
+        errors=(409,),
+    ),
+    Route(
         "diff",
         "GET",
         "/v1/diff",
-        "How the files of two commits differ, by path",
+        "How the files of two commits differ, by path; a file that was renamed is one difference",
         models.Diff,
         query=(
             Param("old", "The older commit", required=True),
@@ -164,6 +192,16 @@ ROUTES: tuple[Route, ...] = (
             Param("under", "Only what lies below this folder, in text form"),
             _OFFSET,
             _limit(1000, 10_000),
+        ),
+    ),
+    Route(
+        "getUsage",
+        "GET",
+        "/v1/usage",
+        "How much room the stored content takes",
+        models.Usage,
+        query=(
+            Param("each", "Also tell it of each snapshot, which takes longer", "boolean", False),
         ),
     ),
     Route(

@@ -6,31 +6,24 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
-
 from dotscience_jupyter import provenance
-from dotscience_jupyter.committer import Committer
+from dotscience_jupyter.committer import WENT_BACK, Committer
 from dotscience_jupyter.records import (
     Records,
     Workspace,
 )
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import to_text
-from dotscience_jupyter.snapshots import (
-    Engine,
-    Kind,
-    Progress,
-    open_engine,
-)
+from dotscience_jupyter.snapshots import Kind, Progress, open_engine
 
 from . import bodies, models
 from .errors import ApiError
 from .paths import PathMapper, folder_path
+from .store import StoreService
 from .tracking import create_workspace, no_workspace, suggest
 from .translate import translated
 
@@ -43,31 +36,14 @@ __all__ = [
     "suggest",
 ]
 
-_PAGE = 500
-_LOCK_SECONDS = 120.0  # a commit of a very large folder may take so long before gc gives up
-
 OnChange = Callable[[str], None]
 
 
-class WorkspaceService:
+class WorkspaceService(StoreService):
     """One open workspace. All methods block and may be called from any thread.
 
     Every error that a user can act on is an :class:`ApiError`.
     """
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        records: Records,
-        engine: Engine,
-        committer: Committer,
-        mapper: PathMapper,
-    ) -> None:
-        self.workspace = workspace
-        self.records = records
-        self.engine = engine
-        self.committer = committer
-        self.mapper = mapper
 
     @classmethod
     def open(
@@ -77,7 +53,7 @@ class WorkspaceService:
         author: str | None = None,
         contents_root: Path | None = None,
         on_change: OnChange | None = None,
-        engine: str = "embedded",
+        engine: str = "auto",
         mapper: PathMapper | None = None,
     ) -> WorkspaceService:
         """Open the workspace at or above a path.
@@ -93,7 +69,7 @@ class WorkspaceService:
         on_change : callable, optional
             Told ``committing``, ``committed``, ``status`` or ``error``, from any thread.
         engine : str
-            Name of the snapshot engine.
+            Name of the snapshot engine; that of content which is there already wins.
         mapper : PathMapper, optional
             In place of ``contents_root``, when the caller has one.
 
@@ -119,6 +95,7 @@ class WorkspaceService:
 
     def close(self) -> None:
         """Release the database and the store; the service is not used afterwards."""
+        self.committer.close()
         self.engine.close()
         self.records.close()
 
@@ -134,6 +111,10 @@ class WorkspaceService:
             prefix=self.mapper.prefix(root),
             name=to_text(root.name or str(root)),
             engine=self.engine.name,
+            engine_state=models.EngineState(
+                watching=self.committer.watching,
+                put_off=head is not None and not self._content_id(head.snapshot),
+            ),
             head=None if head is None else head.id,
             commits=commits,
             runs=runs,
@@ -176,10 +157,23 @@ class WorkspaceService:
             items=[bodies.commit(row) for row in found], total=total, offset=offset
         )
 
-    def commit_detail(self, id: str) -> models.CommitDetail:  # noqa: A002 - the API's own word
-        """Return a commit (id, unique prefix, ``HEAD``, ``HEAD~n``) with its metadata."""
+    def commit_detail(
+        self,
+        id: str,  # noqa: A002 - the API's own word
+        content_id: bool = False,
+    ) -> models.CommitDetail:
+        """Return a commit (id, unique prefix, ``HEAD``, ``HEAD~n``) with its metadata.
+
+        With ``content_id`` that is computed if it is not known.
+        """
         with self.errors():
-            return bodies.commit_detail(self.records.get_commit(id))
+            row = self.records.get_commit(id)
+            known = (
+                self.engine.content_id(row.snapshot)
+                if content_id
+                else self._content_id(row.snapshot)
+            )
+        return bodies.commit_detail(row, known)
 
     def files(self, commit: str, path: str = "") -> models.FileList:
         """Return the children of a folder of a commit; ``path`` in text form."""
@@ -226,7 +220,7 @@ class WorkspaceService:
         folder = folder_path(under)
         with self.errors():
             first, second = self.records.get_commit(old), self.records.get_commit(new)
-            found = self.engine.diff(first.snapshot, second.snapshot, folder)
+            found = self.engine.diff(first.snapshot, second.snapshot, folder, renames=True)
         return models.Diff(
             old=first.id,
             new=second.id,
@@ -243,6 +237,8 @@ class WorkspaceService:
     ) -> models.RestoreResult:
         """Write a commit's files, or those below some paths (text form), to a new folder.
 
+        The id of a snapshot that no commit has, such as one received, does as well.
+
         Raises
         ------
         ApiError
@@ -250,6 +246,37 @@ class WorkspaceService:
             403 ``forbidden_path`` if it lies in ``.dotscience``, 404 if a path is not there.
         """
         wanted = [folder_path(path) for path in paths]
+        to, name = self._new_folder(to)
+        if to.is_dir() and any(os.scandir(to)):
+            raise ApiError(
+                409,
+                "not_empty",
+                f"{name!r} is not empty. Nothing was written, so that no work is overwritten; "
+                "choose the name of a new folder.",
+            )
+        with self.errors():
+            snapshot = self.snapshot_of(commit)
+            for path in wanted:
+                self.engine.entry(snapshot, path)
+            count = self.engine.restore(snapshot, to, wanted, progress)
+        return models.RestoreResult(path=name, files=count)
+
+    def clone(self, commit: str, to: Path, progress: Progress | None = None) -> models.CloneResult:
+        """Make a new folder with the content of a commit, or of a snapshot by its id.
+
+        It is no workspace. Raise ApiError as :meth:`restore`, also where there is an empty folder.
+        """
+        to, name = self._new_folder(to)
+        if to.is_dir():
+            raise ApiError(
+                409, "exists", f"There is a folder {name!r}. Choose the name of a new one."
+            )
+        with self.errors():
+            self.engine.clone(self.snapshot_of(commit), to, progress)
+        return models.CloneResult(path=name)
+
+    def _new_folder(self, to: Path) -> tuple[Path, str]:
+        """Return where something is to be written and what to call it to people."""
         to = Path(os.path.abspath(to))
         own = Path(os.path.realpath(self.workspace.folder))
         real = Path(os.path.realpath(to))
@@ -263,19 +290,33 @@ class WorkspaceService:
             )
         if os.path.lexists(to) and not to.is_dir():
             raise ApiError(409, "exists", f"{name!r} is a file. Choose the name of a new folder.")
-        if to.is_dir() and any(os.scandir(to)):
-            raise ApiError(
-                409,
-                "not_empty",
-                f"{name!r} is not empty. Nothing was written, so that no work is overwritten; "
-                "choose the name of a new folder.",
-            )
+        return to, name
+
+    def rollback(
+        self, commit: str, author: str | None = None, progress: Progress | None = None
+    ) -> models.RollbackResult:
+        """Make the files what they were in a commit; what is there now is committed before.
+
+        Only ever on a person's explicit request.
+        """
         with self.errors():
-            snapshot = self.records.get_commit(commit).snapshot
-            for path in wanted:
-                self.engine.entry(snapshot, path)
-            count = self.engine.restore(snapshot, to, wanted, progress)
-        return models.RestoreResult(path=name, files=count)
+            target = self.records.get_commit(commit)
+            done = self.committer.go_back(target.id, author, progress)
+            newest = self.records.get_commit(done.commits[-1].id if done.commits else "HEAD")
+            if not done.commits or WENT_BACK not in newest.details:
+                return models.RollbackResult(
+                    before=bodies.commit(newest),
+                    commit=None,
+                    message=f"The files are as they were in commit {target.id[:12]} already.",
+                )
+            before = self.records.get_commit(newest.parents[0].parent_id)
+        return models.RollbackResult(
+            before=bodies.commit(before),
+            commit=bodies.commit(newest),
+            message=(
+                f"Went back to {target.id[:12]}. What was there before is commit {before.id[:12]}."
+            ),
+        )
 
     def runs(
         self, where: str = "", search: str = "", sort: str = "", offset: int = 0, limit: int = 100
@@ -338,47 +379,6 @@ class WorkspaceService:
             graph = provenance.lineage(self.records, run_id)
         return bodies.lineage(graph)
 
-    def verify(self, progress: Progress | None = None) -> models.VerifyResult:
-        """Recompute the hash chain and read every stored byte that a commit needs."""
-        with self.errors():
-            commits, _ = self.records.counts()
-            snapshots = self.records.snapshots()
-            problems = [
-                models.VerifyProblem(commit=commit, path=None, message=self._clean(message))
-                for commit, message in self.records.verify(progress)
-            ]
-            found = self.engine.verify(snapshots, progress)
-            owners = self._owners({problem.snapshot for problem in found})
-        problems += [
-            models.VerifyProblem(
-                commit=owners.get(problem.snapshot),
-                path=to_text(problem.path),
-                message=self._clean(problem.message),
-            )
-            for problem in found
-        ]
-        return models.VerifyResult(
-            commits=commits, snapshots=len(set(snapshots)), problems=problems
-        )
-
-    def gc(self, progress: Progress | None = None) -> models.GcResult:
-        """Drop stored content that no commit needs.
-
-        The workspace's lock is held, as a snapshot that is taken just now has no commit yet.
-        """
-        try:
-            with FileLock(self.workspace.lock, timeout=_LOCK_SECONDS), self.errors():
-                freed = self.engine.gc(self.records.snapshots(), progress)
-                stored = self.engine.usage().stored_bytes
-        except Timeout:
-            raise ApiError(
-                409,
-                "conflict",
-                "Another program has been committing to this workspace for minutes. Nothing was "
-                "dropped; try again when it is done.",
-            ) from None
-        return models.GcResult(freed_bytes=freed, stored_bytes=stored)
-
     def metadata(self) -> list[dict[str, Any]]:
         """Return ``{"Id", "Metadata"}`` of every commit, oldest first: the original's array."""
         found: list[dict[str, Any]] = []
@@ -394,33 +394,10 @@ class WorkspaceService:
         found.reverse()
         return found
 
-    def _all_commits(self) -> Iterator[rows.Commit]:
-        with self.errors():
-            offset, total = 0, 1
-            while offset < total:
-                page, total = self.records.list_commits(offset=offset, limit=_PAGE)
-                if not page:
-                    return
-                yield from page
-                offset += len(page)
-
-    def _owners(self, snapshots: set[str]) -> dict[str, str]:
-        """Return the oldest commit of each snapshot."""
-        if not snapshots:
-            return {}
-        return {row.snapshot: row.id for row in self._all_commits() if row.snapshot in snapshots}
-
     def _run_id(self, prefix: str) -> str:
         if prefix in self.records.known_runs([prefix]):
             return prefix
         return self.records.get_run(prefix).id
-
-    def _clean(self, message: str) -> str:
-        return self.mapper.scrub(message, self.workspace.root)
-
-    def errors(self) -> AbstractContextManager[None]:
-        """Return a context in which errors of the rooms below become errors of the API."""
-        return translated(self.mapper, self.workspace.root)
 
 
 def _versions(row: rows.Run) -> list[tuple[str, str]]:

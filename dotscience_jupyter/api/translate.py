@@ -20,9 +20,11 @@ from dotscience_jupyter.records import (
 )
 from dotscience_jupyter.snapshots import (
     CorruptStoreError,
+    HeldError,
     PathNotFoundError,
     SnapshotError,
     SnapshotNotFoundError,
+    TransferError,
 )
 
 from .errors import ApiError
@@ -37,6 +39,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (SnapshotNotFoundError, 404, "not_found"),
     (PathNotFoundError, 404, "not_found"),
     (CorruptStoreError, 500, "unreadable"),
+    (HeldError, 409, "held"),
+    (TransferError, 409, "transfer_cut"),
     (CommitterError, 409, "conflict"),
     (SnapshotError, 500, "unreadable"),
     (RecordsError, 500, "unreadable"),

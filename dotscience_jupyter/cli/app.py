@@ -24,13 +24,20 @@ COMMANDS = {
     "commit": ("workspace", "Freeze the files as they are, record waiting runs."),
     "run": ("execute", "Run a command here, tracked."),
     "runs": ("runs", "List, filter and sort the runs."),
-    "show": ("runs", "Show everything that is known of a run."),
+    "show": ("runs", "Show everything that is known of a run or a commit."),
     "lineage": ("lineage", "Show what a run was made from."),
     "log": ("commits", "List the commits."),
     "diff": ("diff", "Compare the files of two commits or runs."),
     "restore": ("commits", "Write a commit's files into a new folder."),
-    "verify": ("workspace", "Check everything recorded against its digests."),
-    "gc": ("workspace", "Free the room of what no commit needs."),
+    "clone": ("commits", "Make a new folder that shares room with a commit."),
+    "rollback": ("commits", "Make the files here what they were in a commit."),
+    "send": ("moving", "Write a commit's content as a stream."),
+    "receive": ("moving", "Take in content that was sent."),
+    "verify": ("care", "Check everything recorded against its digests."),
+    "repair": ("care", "Mend what is damaged, say what is lost."),
+    "usage": ("care", "Say how much room the content takes."),
+    "gc": ("care", "Free the room of what no commit needs."),
+    "engine": ("engines", "Say what freezes files here, and what that needs."),
     "completion": ("completion", "Print the completion script of a shell."),
     "version": ("version", "Say which version this is."),
 }
@@ -153,7 +160,8 @@ def report(
         as_json = as_json or "--json" in given[: given.index("--") if "--" in given else None]
     printer = Printer(as_json, stream=sys.stderr)
     if printer.json:
-        printer.document({"error": {"code": failure.code, "message": failure.message}})
+        told = {"code": failure.code, "message": failure.message, **failure.more}
+        printer.document({"error": told})
         return failure.exit
     if context is not None:
         printer.line(context.get_usage())
@@ -182,7 +190,7 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
 
 
 EPILOG = """\b
-Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 3 verify found problems,
+Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 3 something is damaged or missing,
 4 no workspace here, 130 interrupted; 'run' exits with the command's own.
 """
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +20,12 @@ from .errors import CommandError
 from .output import Printer, safe
 
 if TYPE_CHECKING:
+    from dotscience_jupyter.api.models import CommitDetail, RunDetail
     from dotscience_jupyter.api.service import WorkspaceService
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+SETTLE_SECONDS = 1.0
 
 HEAD = re.compile(r"HEAD(~\d*)?$")
 
@@ -93,6 +97,32 @@ def open_service(settings: Settings) -> Iterator[WorkspaceService]:
         service.close()
 
 
+def settle(service: WorkspaceService) -> None:
+    """Do what the engine put off, once everything was told, for as long as nobody minds.
+
+    What would take longer is left to a server, or to the commands that need it.
+    """
+    sys.stdout.flush()
+    service.committer.settle(SETTLE_SECONDS)
+
+
+def find_content(service: WorkspaceService, name: str) -> str:
+    """Return the id of the commit that is meant, or that of a snapshot that no commit has.
+
+    Raises
+    ------
+    CommandError
+        As :func:`find_commit`.
+    """
+    try:
+        return find_commit(service, name)
+    except CommandError as error:
+        # a whole id only: nobody types one by chance
+        if error.code == "not_found" and service.engine.exists(name):
+            return name
+        raise
+
+
 def find_commit(service: WorkspaceService, name: str) -> str:
     """Return the id of the commit that is meant: HEAD~n, or the start of a commit's or run's id.
 
@@ -101,35 +131,53 @@ def find_commit(service: WorkspaceService, name: str) -> str:
     CommandError
         If it means nothing, or several things.
     """
+    commit, run = look_up(service, name)
+    found = {commit.id} if commit is not None else set()
+    if run is not None:
+        found.add(run.commit)
+    if len(found) > 1:
+        raise ambiguous(name)
+    return found.pop()
+
+
+def look_up(service: WorkspaceService, name: str) -> tuple[CommitDetail | None, RunDetail | None]:
+    """Return the commit and the run that a name may mean; one of them at least.
+
+    Raises
+    ------
+    CommandError
+        If it means nothing.
+    """
     from dotscience_jupyter.api.errors import ApiError
 
-    def commit() -> str:
-        return service.commit_detail(name).id
-
-    def run() -> str:
-        return service.run(name).commit
-
-    found: dict[str, str] = {}
-    for what, ask in (("commit", commit), ("run", run)):
+    commit: CommitDetail | None = None
+    run: RunDetail | None = None
+    try:
+        commit = service.commit_detail(name)
+    except ApiError as error:
+        if error.code not in ("not_found", "invalid_request"):
+            raise
+    if not HEAD.match(name):
         try:
-            found[what] = ask()
+            run = service.run(name)
         except ApiError as error:
             if error.code not in ("not_found", "invalid_request"):
                 raise
-        if HEAD.match(name):
-            break
-    if len(set(found.values())) > 1:
-        raise CommandError(
-            "ambiguous",
-            f"'{name}' is the beginning of both a commit's and a run's id. Give more characters.",
-        )
-    if not found:
+    if commit is None and run is None:
         raise CommandError(
             "not_found",
             f"No commit or run has an id that begins with '{name}'. "
             "'ds log' lists the commits and 'ds runs' the runs.",
         )
-    return next(iter(found.values()))
+    return commit, run
+
+
+def ambiguous(name: str) -> CommandError:
+    """Return the failure where a name could be a commit's or a run's."""
+    return CommandError(
+        "ambiguous",
+        f"'{name}' is the beginning of both a commit's and a run's id. Give more characters.",
+    )
 
 
 def folder_path(service: WorkspaceService, settings: Settings, path: str) -> str:

@@ -23,7 +23,7 @@ from .output import Column, Printer, safe, size
 from .workspace import STYLES
 
 if TYPE_CHECKING:
-    from dotscience_jupyter.api.models import Diff, FileEntry
+    from dotscience_jupyter.api.models import Diff, FileDifference, FileEntry
     from dotscience_jupyter.api.service import WorkspaceService
 
 PAGE = 1000
@@ -94,10 +94,12 @@ def _side(service: WorkspaceService, commit: str, entry: FileEntry | None, path:
     if entry.kind == "symlink":
         return Side(path, entry.kind, entry.size, "", f"{entry.target}\n".encode())
     content = None
+    # a folder's list does not always have digests: what is not read may have none yet
+    known, reader = service.find_file(commit, path)
     if entry.size <= Side.LIMIT:
-        with service.open_file(commit, path)[1] as stream:
+        with reader() as stream:
             content = stream.read()
-    return Side(path, entry.kind, entry.size, entry.digest, content)
+    return Side(path, entry.kind, entry.size, known.digest, content)
 
 
 def _show_file(printer: Printer, old: Side, new: Side, a: str, b: str) -> None:
@@ -133,6 +135,11 @@ def _line_style(line: str) -> str:
     return {"@": "cyan", "+": "green", "-": "red"}.get(line[:1], "")
 
 
+def _names(item: FileDifference) -> str:
+    before = f"{safe(item.old_path)} -> " if item.old_path is not None else ""
+    return before + safe(item.path) + ("/" if item.kind == "folder" else "")
+
+
 def _show_files(printer: Printer, changes: Diff) -> None:
     items = changes.items
     printer.table(
@@ -140,7 +147,7 @@ def _show_files(printer: Printer, changes: Diff) -> None:
             Column("Change", [i.change for i in items], style=lambda cell: STYLES.get(cell, "")),
             Column(
                 "File",
-                [safe(i.path) + ("/" if i.kind == "folder" else "") for i in items],
+                [_names(i) for i in items],
                 least=12,
             ),
             Column("Before", [size(i.old_size) for i in items], 1, right=True),

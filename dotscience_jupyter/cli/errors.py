@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class CommandError(Exception):
     """Something to tell the user in one sentence.
@@ -18,6 +20,8 @@ class CommandError(Exception):
         The process's exit code, see docs/cli.md.
     detail
         Lines to show below the sentence to a person, such as a pointer into what was typed.
+    more
+        What a program is told beside code and message.
     """
 
     def __init__(
@@ -27,12 +31,14 @@ class CommandError(Exception):
         *,
         exit: int = 1,  # noqa: A002 - what it is
         detail: str = "",
+        more: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.exit = exit
         self.detail = detail
+        self.more = dict(more or {})
 
 
 EXITS = {"invalid_where": 2, "no_workspace": 4}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .context import Settings, common, open_service, pass_settings
+from .context import Settings, common, open_service, pass_settings, settle
 from .errors import CommandError
 from .output import Printer, many, one_line, safe
 
@@ -52,9 +52,10 @@ def run_command(
             stderr=sys.stderr.buffer,
             cwd=settings.folder,
         )
-    status, committed = result
-    stdout.flush()
-    _tell(settings, status, committed)
+        status, committed = result
+        stdout.flush()
+        _tell(settings, status, committed)
+        settle(service)
     return status
 
 

@@ -229,21 +229,33 @@ def fit(columns: Sequence[Column], width: int, gap: int = 2) -> tuple[list[Colum
 
 
 @contextmanager
-def progress(enabled: bool = True) -> Iterator[Callable[[int, int, str], None] | None]:
+def progress(
+    enabled: bool = True, *, as_bytes: bool = False
+) -> Iterator[Callable[[int, int, str], None] | None]:
     """Give a function that shows how far long work is, on standard error and only on a terminal.
 
-    Yields None where nobody watches. Work that is over in a moment shows nothing.
+    Yields None where nobody watches. Work that is over in a moment shows nothing. With ``as_bytes``
+    what is counted are bytes.
     """
     if not (enabled and sys.stderr.isatty()):
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+    )
+
+    done_column: ProgressColumn = DownloadColumn() if as_bytes else MofNCompleteColumn()
 
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        done_column,
         console=Console(stderr=True, emoji=False),
         transient=True,
     )

@@ -11,12 +11,39 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .context import Settings, common, complete_run, open_service, pass_settings
-from .output import Column, Printer, duration, many, moment, one_line, safe, scalar, size
+from .context import (
+    Settings,
+    ambiguous,
+    common,
+    complete_commit,
+    find_commit,
+    look_up,
+    open_service,
+    pass_settings,
+)
+from .output import (
+    Column,
+    Printer,
+    duration,
+    many,
+    moment,
+    one_line,
+    progress,
+    safe,
+    scalar,
+    size,
+)
 from .workspace import waiting_runs
 
 if TYPE_CHECKING:
-    from dotscience_jupyter.api.models import RunDetail, RunFile, RunList, RunSummary
+    from dotscience_jupyter.api.models import (
+        CommitDetail,
+        LogText,
+        RunDetail,
+        RunFile,
+        RunList,
+        RunSummary,
+    )
     from dotscience_jupyter.api.service import WorkspaceService
 
 PAGE = 500
@@ -155,30 +182,65 @@ def state_style(cell: str) -> str:
 
 
 @click.command("show")
-@click.argument("run", shell_complete=complete_run)
+@click.argument("name", metavar="RUN-OR-COMMIT", shell_complete=complete_commit)
 @click.option("--log", metavar="NAME", help="Print this log of the run instead.")
+@click.option(
+    "--content-id",
+    is_flag=True,
+    help="Show the commit with its content id, which is computed if it is not known.",
+)
 @common
 @pass_settings
-def show_command(settings: Settings, run: str, log: str | None) -> None:
-    """Show everything that is known of a RUN (its id or the first characters of it)."""
+def show_command(settings: Settings, name: str, log: str | None, content_id: bool) -> None:
+    """Show everything that is known of a RUN or a COMMIT.
+
+    It is named by its id or the first characters of it, a commit also by HEAD or HEAD~n.
+    """
     printer = settings.printer
     with open_service(settings) as service:
         if log is not None:
-            text = service.log(service.run(run).id, log)
-            if printer.json:
-                printer.document(text)
-            else:
-                if text.truncated:
-                    click.echo(f"(the last {size(len(text.text))} of {size(text.size)})", err=True)
-                # a terminal gets no control characters of a program that ran once; a pipe gets all
-                shown = safe(text.text, newlines=True) if printer.terminal else text.text
-                click.echo(shown, nl=not shown.endswith("\n"))
+            _show_log(printer, service.log(service.run(name).id, log))
             return
-        detail = service.run(run)
+        commit, run = look_up(service, name)
+        if content_id:
+            with progress() as show:
+                if show:
+                    show(0, 0, "Computing the content id")
+                commit, run = service.commit_detail(find_commit(service, name), True), None
+    if commit is not None and run is not None:
+        raise ambiguous(name)
+    if run is not None:
+        printer.document(run) if printer.json else show_run(printer, run)
+    elif commit is not None:
+        printer.document(commit) if printer.json else show_commit(printer, commit)
+
+
+def _show_log(printer: Printer, text: LogText) -> None:
     if printer.json:
-        printer.document(detail)
-    else:
-        show_run(printer, detail)
+        printer.document(text)
+        return
+    if text.truncated:
+        click.echo(f"(the last {size(len(text.text))} of {size(text.size)})", err=True)
+    # a terminal gets no control characters of a program that ran once; a pipe gets all
+    shown = safe(text.text, newlines=True) if printer.terminal else text.text
+    click.echo(shown, nl=not shown.endswith("\n"))
+
+
+def show_commit(printer: Printer, commit: CommitDetail) -> None:
+    """Write everything about one commit for a person."""
+    printer.line((safe(commit.message, newlines=True) or "(no message)", "bold"))
+    printer.pairs(
+        [
+            ("commit", commit.id),
+            ("parents", " ".join(commit.parents)),
+            ("type", safe(commit.type)),
+            ("recorded", moment(commit.created, printer.terminal)),
+            ("author", safe(commit.author)),
+            ("snapshot", safe(commit.snapshot)),
+            ("content id", commit.content_id),
+            ("runs", " ".join(commit.runs)),
+        ]
+    )
 
 
 def show_run(printer: Printer, run: RunDetail) -> None:

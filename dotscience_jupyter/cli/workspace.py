@@ -1,6 +1,6 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""``init``, ``status``, ``commit``, ``verify`` and ``gc``: the workspace as a whole."""
+"""``init``, ``status`` and ``commit``: the workspace as a whole."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .context import Settings, common, open_service, pass_settings
+from .context import Settings, common, open_service, pass_settings, settle
 from .errors import CommandError
 from .output import Column, Printer, many, one_line, progress, safe, size
 
 if TYPE_CHECKING:
     from dotscience_jupyter.records.workspace import Workspace
 
-PROBLEMS_FOUND = 3
 STYLES = {
     "clean": "green",
     "changed": "yellow",
@@ -27,6 +26,7 @@ STYLES = {
     "added": "green",
     "modified": "yellow",
     "removed": "red",
+    "renamed": "cyan",
 }
 
 
@@ -98,7 +98,8 @@ def status_command(settings: Settings) -> None:
         return
     printer.line("Workspace ", (root, "bold"))
     printer.line(
-        f"{many(info.runs, 'run')} in {many(info.commits, 'commit')}, engine {safe(info.engine)}",
+        f"{many(info.runs, 'run')} in {many(info.commits, 'commit')}, engine {safe(info.engine)}"
+        + (", work put off (a running server does it)" if info.engine_state.put_off else ""),
         style="dim",
     )
     printer.line((status.status, STYLES.get(status.status, "")), f": {one_line(status.message)}")
@@ -147,64 +148,14 @@ def commit_command(settings: Settings, message: str, author: str | None) -> None
     """Freeze the files as they are now, and record runs that wait to be recorded."""
     with open_service(settings) as service, progress() as show:
         result = service.commit(message, author=author, progress=show)
-        errors = service.status().error_detail
-    for error in errors:
-        where = safe(error.notebook or "the spool")
-        Printer(False, stream=sys.stderr).line(
-            ("Warning: ", "yellow"), f"{where}: {one_line(error.message)}"
-        )
-    printer = settings.printer
-    if printer.json:
-        printer.document(result)
-        return
-    printer.line(one_line(result.message))
-
-
-@click.command("verify")
-@common
-@pass_settings
-def verify_command(settings: Settings) -> int:
-    """Read everything that was recorded and compare it with its digests.
-
-    Exits with 3 when something is not as it was recorded.
-    """
-    with open_service(settings) as service, progress() as show:
-        result = service.verify(progress=show)
-    printer = settings.printer
-    if printer.json:
-        printer.document(result)
-    else:
-        what = f"{many(result.commits, 'commit')} and {many(result.snapshots, 'snapshot')} read"
-        if result.problems:
-            printer.line((f"{what}: {many(len(result.problems), 'problem')}.", "bold red"))
-            printer.table(
-                [
-                    Column(
-                        "Commit",
-                        [(p.commit or "-")[:8] for p in result.problems],
-                        1,
-                        style="yellow",
-                    ),
-                    Column("File", [safe(p.path or "-") for p in result.problems], 1, least=12),
-                    Column("Problem", [one_line(p.message) for p in result.problems], least=20),
-                ]
+        for error in service.status().error_detail:
+            where = safe(error.notebook or "the spool")
+            Printer(False, stream=sys.stderr).line(
+                ("Warning: ", "yellow"), f"{where}: {one_line(error.message)}"
             )
+        printer = settings.printer
+        if printer.json:
+            printer.document(result)
         else:
-            printer.line((f"{what}: everything is as it was recorded.", "green"))
-    return PROBLEMS_FOUND if result.problems else 0
-
-
-@click.command("gc")
-@common
-@pass_settings
-def gc_command(settings: Settings) -> None:
-    """Free the room of what no commit needs: content left by interrupted or lost commits."""
-    with open_service(settings) as service, progress() as show:
-        result = service.gc(progress=show)
-    printer = settings.printer
-    if printer.json:
-        printer.document(result)
-    else:
-        printer.line(
-            f"Freed {size(result.freed_bytes)}; the store now takes {size(result.stored_bytes)}."
-        )
+            printer.line(one_line(result.message))
+        settle(service)

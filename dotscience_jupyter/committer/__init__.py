@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 from .committer import Committer
+from .recorder import WENT_BACK
 from .types import Committed, CommitterError, CommitterStatus, FoundError
 from .watcher import Watcher
 
 __all__ = [
+    "WENT_BACK",
     "Committed",
     "Committer",
     "CommitterError",

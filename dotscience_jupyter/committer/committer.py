@@ -28,7 +28,8 @@ from .notebooks import SUFFIX as NOTEBOOK
 from .notebooks import NotebookFinder
 from .plan import Wish
 from .record import FoundRun
-from .recorder import Recorder
+from .recorder import Recorder, before_going_back
+from .settling import Settler, settle_briefly
 from .spool import Spool
 from .troubles import TROUBLES, reason, trouble
 from .types import Committed, CommitterError, CommitterStatus, FoundError
@@ -60,6 +61,8 @@ class Committer:
         the commit holds the notebook with its output. 0 takes it at once; a watcher sets it.
     notice : str
         A sentence that the status gives when there is nothing more important to say.
+    watching : bool
+        Whether the engine is told of changes, so that it need not look for them.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Committer:
         self.engine = engine
         self.notebook_grace = 0.0
         self.notice = ""
+        self.watching = False
         self.ignore = IgnoreRules(workspace.root)
         self._author = author
         self._on_change = on_change
@@ -91,6 +95,8 @@ class Committer:
         self._trouble: FoundError | None = None  # why nothing can be recorded at present
         self.task_errors: list[FoundError] = []  # of tasks that cannot be committed
         self._blind: FoundError | None = None  # why the changed files are not known
+        self._unsettled: FoundError | None = None  # why the engine could not do what it put off
+        self._settler: Settler | None = None
         self._errors: tuple[FoundError, ...] = ()
         self._changed: list[LiveChange] | None = None
 
@@ -100,6 +106,47 @@ class Committer:
         if self._author is None:
             self._author = people.default_author(self.workspace.root)
         return self._author
+
+    # -- the engine, in a process that lives long -------------------------------------------------
+
+    def watch(self) -> None:
+        """Let the engine be told of changes, where it can be; blocks while it looks at all once."""
+        try:
+            self.watching = self.engine.watch()
+        except TROUBLES as error:
+            log.warning("%s. Changes are looked for instead.", reason(error))
+
+    def settle_in_background(self) -> None:
+        """Do what the engine puts off in a thread, now and after every commit, until the end."""
+        if self._settler is None:
+            self._settler = Settler(self.engine, lambda: self._recorder.working > 0, self._settled)
+            self._settler.start()
+
+    def settle(self, seconds: float | None = None) -> None:
+        """Do what the engine put off: soon, in the background; or now, for so many seconds."""
+        if seconds is not None:
+            settle_briefly(self.engine, seconds)
+        elif self._settler is not None:
+            self._settler.ask()
+
+    def _settled(self, error: Exception | None) -> None:
+        found = None
+        if error is not None:
+            found = FoundError(
+                "snapshot",
+                f"{reason(error)}. What is committed is safe, but work on it that was put off "
+                "(such as reading what was captured) could not be done. It is tried again.",
+            )
+        with self._state:
+            before, self._unsettled = self._unsettled, found
+        if before != found:
+            self.tell("error" if found else "status")
+
+    def close(self) -> None:
+        """End what is done in the background; the engine and the records stay open."""
+        if self._settler is not None:
+            self._settler.close()
+            self._settler = None
 
     # -- finding ----------------------------------------------------------------------------------
 
@@ -166,6 +213,50 @@ class Committer:
             finally:
                 errors = self._note_errors()
             result.errors += errors
+        return result
+
+    def go_back(
+        self, commit: str, author: str | None = None, progress: Progress | None = None
+    ) -> Committed:
+        """Make the files what they were in a commit; only ever on a person's explicit request.
+
+        What is there is committed first, with every run that is found, so nothing is lost; what
+        is there afterwards is committed as well.
+
+        Parameters
+        ----------
+        commit : str
+            Id, unique prefix, ``HEAD`` or ``HEAD~n``.
+        author : str, optional
+            Who goes back.
+        progress : callable, optional
+            Told of the progress.
+
+        Returns
+        -------
+        Committed
+            The commits of before, if there was anything to commit, and of after, if anything
+            differs.
+
+        Raises
+        ------
+        CommitterError
+            If it cannot be done, or not wholly; the message says what that means for the files.
+        """
+        with self._mutex:
+            try:
+                target = self.records.get_commit(commit)
+            except RecordsError as error:
+                raise CommitterError(str(error)) from error
+            result = self.commit(before_going_back(target.id), author, progress)
+            try:
+                result.add(self._recorder.go_back(target, author or self.author, progress))
+            except TROUBLES as error:
+                with self._state:
+                    self._changed = None  # some of the files may be others now
+                raise CommitterError(
+                    f"{reason(error)}. Nothing is lost: what was there before is committed."
+                ) from error
         return result
 
     def _find(self, notebooks: Iterable[str] | None, between: Callable[[], Committed]) -> Committed:
@@ -338,6 +429,7 @@ class Committer:
         if what == "committed":
             with self._state:  # before anybody hears of it and asks
                 self._changed = []
+            self.settle()
         if self._on_change is not None:
             try:
                 self._on_change(what)
@@ -362,7 +454,7 @@ class Committer:
                 finally:
                     self._mutex.release()
         with self._state:
-            errors = [*self._errors, *([self._blind] if self._blind else [])]
+            errors = [*self._errors, *filter(None, (self._blind, self._unsettled))]
             changed = list(self._changed or ())
         committing = self._recorder.working > 0
         notebooks: dict[str, int] = {}

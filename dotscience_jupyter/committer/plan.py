@@ -23,6 +23,7 @@ from dotscience_jupyter.snapshots.engine import (
     Entry,
     Kind,
     PathNotFoundError,
+    SnapshotError,
 )
 
 from .filepaths import Rebaser
@@ -36,6 +37,9 @@ RUN = "dotscience.run.v1"
 MAX_MESSAGE = 500
 MAX_EXPANDED = 100_000
 """Files that a declared folder may stand for; a bigger one is recorded as the folder it is."""
+
+EAGER = 64 * 1024 * 1024
+"""Bytes up to which a declared file is hashed for its commit where no digest is known yet."""
 
 UNKNOWN = ""
 """Version of an input that was never part of the workspace: there is none to be resolved."""
@@ -119,6 +123,8 @@ class Planner:
         self._base = head_snapshot
         self._author = author
         self._entries: dict[tuple[str, str], Entry | None] = {}
+        self._lists: dict[tuple[str, str], dict[str, Entry]] = {}
+        self._settled_ones: dict[str, bool] = {}
         self._writes: dict[str, list[int]] = {}  # which runs of this find wrote a path, ascending
         differences = (
             engine.diff(head_snapshot, snapshot)
@@ -198,13 +204,53 @@ class Planner:
         return NewCommit(self._snapshot, type_, message, self._author)
 
     def _entry(self, path: str, snapshot: str | None = None) -> Entry | None:
+        """Return an entry, or None; the digest of a large file may be "" while it is not known.
+
+        A commit must not wait until a hundred gigabytes were read that the engine froze at once.
+        """
         key = (snapshot or self._snapshot, path)
         if key not in self._entries:
-            try:
-                self._entries[key] = self._engine.entry(*key)
-            except PathNotFoundError:
-                self._entries[key] = None
+            self._entries[key] = self._look_up(*key)
         return self._entries[key]
+
+    def _look_up(self, snapshot: str, path: str) -> Entry | None:
+        if snapshot == self._snapshot:
+            if path in self.changed:
+                return self._known(snapshot, self.changed[path].new)
+            if self._base is not None:
+                # as it was, and there it may have been read already
+                entry = self._find(self._base, path)
+                if entry is not None and entry.kind is not Kind.FOLDER:
+                    return entry
+        return self._find(snapshot, path)
+
+    def _find(self, snapshot: str, path: str) -> Entry | None:
+        try:
+            if not path or self._is_settled(snapshot):
+                return self._engine.entry(snapshot, path)
+            folder = path.rpartition("/")[0]
+            if (snapshot, folder) not in self._lists:
+                found = self._engine.list(snapshot, folder)
+                self._lists[snapshot, folder] = {entry.path: entry for entry in found}
+            return self._known(snapshot, self._lists[snapshot, folder].get(path))
+        except PathNotFoundError:
+            return None
+
+    def _known(self, snapshot: str, entry: Entry | None) -> Entry | None:
+        """Return an entry with its digest, unless it would take long to compute that."""
+        if entry is None or entry.digest or entry.kind is not Kind.FILE or entry.size > EAGER:
+            return entry
+        return self._engine.entry(snapshot, entry.path)
+
+    def _is_settled(self, snapshot: str) -> bool:
+        """Whether all digests of a snapshot are known."""
+        if snapshot not in self._settled_ones:
+            try:
+                known = self._engine.content_id(snapshot, compute=False)
+            except SnapshotError:
+                known = ""  # damaged: who reads it is told
+            self._settled_ones[snapshot] = bool(known)
+        return self._settled_ones[snapshot]
 
     def _planned(self, run: FoundRun) -> Planned:
         base = self._rebaser.base_of(run)
@@ -369,7 +415,7 @@ def _is_folder(difference: Difference) -> bool:
 
 def _describe(file: NewFile, entry: Entry | None) -> None:
     if entry is not None and entry.kind is Kind.FILE:
-        file.digest, file.size = entry.digest, entry.size
+        file.digest, file.size = entry.digest or None, entry.size
 
 
 def _settled(entry: Entry, run: Planned) -> bool:

@@ -8,9 +8,10 @@ leaves spool files whose ids are known, and the next look removes them.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
@@ -20,19 +21,36 @@ from dotscience_jupyter.records.errors import ConflictError, DuplicateRunError
 from dotscience_jupyter.records.paths import from_text
 from dotscience_jupyter.records.store import Records
 from dotscience_jupyter.records.workspace import Workspace
-from dotscience_jupyter.snapshots.engine import Engine, Progress, Snapshot
+from dotscience_jupyter.snapshots.engine import (
+    COMMIT_HOLD,
+    Engine,
+    Progress,
+    Snapshot,
+    SnapshotError,
+)
 
 from .filepaths import Rebaser
 from .notebooks import SUFFIX as NOTEBOOK
 from .people import GitAsker
 from .plan import Planner, Wish
 from .record import FoundRun
+from .troubles import TROUBLES, reason
 from .types import Committed, CommitterError, FoundError
+
+log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 600.0
 """Seconds to wait for another program's commit."""
 
+WENT_BACK = "rollback.commit"
+"""Key of a commit's metadata: the commit whose files it brought back."""
+
 _ATTEMPTS = 10  # at a commit that others come before
+
+
+def before_going_back(target: str) -> str:
+    """Return the message of the commit that keeps what was there."""
+    return f"Before going back to {target[:12]}"
 
 
 class Recorder:
@@ -122,6 +140,8 @@ class Recorder:
                     made, snapshot = self._write(runs, wish, author, progress)
         finally:
             self._tell("committed" if made else "status")
+        if made and snapshot is not None:
+            self._hold([snapshot.id])
         for run in runs:
             self._done(run, forget)
         return Committed(
@@ -139,7 +159,7 @@ class Recorder:
         self, runs: list[FoundRun], wish: Wish, author: str, progress: Progress | None
     ) -> tuple[list[models.Commit], Snapshot]:
         git = GitAsker(runs)
-        snapshot = self._engine.snapshot(progress)
+        snapshot = self._engine.snapshot(progress, self._declared(runs))
         git.answer()
         head = self._records.head()
         planner = Planner(
@@ -160,6 +180,80 @@ class Recorder:
         made = self._records.commit(commits, expected_head=None if head is None else head.id)
         self.head = made[-1].id
         return made, snapshot
+
+    def _declared(self, runs: Iterable[FoundRun]) -> set[str]:
+        """Return the folder paths of what these runs are about: they may have changed just now."""
+        found = set()
+        for run in runs:
+            base = self.rebaser.base_of(run)
+            for path in (*run.text.inputs, *run.text.outputs):
+                resolved, inside = self.rebaser.resolve(base, path)
+                if inside:
+                    found.add(resolved)
+            if run.notebook is not None:
+                found.add(run.notebook)
+        return found
+
+    def _hold(self, snapshots: Iterable[str]) -> None:
+        """Keep what commits need from being destroyed; if that fails, the next gc does it."""
+        try:
+            self._engine.hold(snapshots, COMMIT_HOLD)
+        except (SnapshotError, OSError) as error:
+            log.warning("A snapshot that a commit needs is not protected yet: %s", error)
+
+    def go_back(self, target: models.Commit, author: str, progress: Progress | None) -> Committed:
+        """Make the folder what it was in a commit, and record what was there and what is there.
+
+        Raises
+        ------
+        SnapshotError, RecordsError, CommitterError, OSError
+            The message says what that means for the files.
+        """
+        made: list[models.Commit] = []
+        name = target.id[:12]
+        try:
+            with self._busy(), self._locked():
+                before = self._engine.rollback(target.snapshot, progress)
+                try:
+                    after = self._engine.snapshot(progress)
+                    made = self._record_way(before, after, author, target.id)
+                except TROUBLES as error:
+                    raise CommitterError(
+                        f"The files are as they were in commit {name}, but that could not be "
+                        f"recorded: {reason(error)}. The next commit records it"
+                    ) from error
+        finally:
+            self._tell("committed" if made else "status")
+        self._hold([commit.snapshot for commit in made])
+        return Committed(made, skipped=after.skipped)
+
+    def _record_way(
+        self, before: Snapshot, after: Snapshot, author: str, target: str
+    ) -> list[models.Commit]:
+        """Record a going back: what was there unless it is recorded, and what is there if new."""
+        for attempt in range(_ATTEMPTS):
+            head = self._records.head()
+            base = None if head is None else head.snapshot
+            planner = Planner(self._engine, self.rebaser, before.id, base, author)
+            commits = planner.plan([], Wish(manual=before_going_back(target)))
+            planner = Planner(self._engine, self.rebaser, after.id, before.id, author)
+            for commit in planner.plan([], Wish(manual=f"Went back to {target[:12]}")):
+                commit.metadata[WENT_BACK] = target
+                commits.append(commit)
+            if not commits:
+                return []
+            try:
+                made = self._records.commit(
+                    commits, expected_head=None if head is None else head.id
+                )
+            except ConflictError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.01 * 2**attempt)
+                continue
+            self.head = made[-1].id
+            return made
+        raise AssertionError  # the loop returns or raises
 
     def _unknown(self, runs: list[FoundRun], forget: Callable[[FoundRun], None]) -> list[FoundRun]:
         known = self._records.known_runs([run.id for run in runs]) if runs else set()

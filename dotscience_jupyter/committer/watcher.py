@@ -94,6 +94,7 @@ class Watcher:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._compare_cost = 0.0
         self._watching = True
+        self._engine_asked = False
         self._stopped = True
 
     def start(self) -> None:
@@ -174,11 +175,17 @@ class Watcher:
             elif paths or work.look:
                 committer.scan(paths)
             others = work.others and committer.others_committed()
+            if others:
+                committer.settle()
             if work.compare or others:
                 begin = time.monotonic()
                 if committer.refresh() or others:
                     committer.tell("status")
                 self._compare_cost = time.monotonic() - begin
+            if not self._engine_asked:
+                # not before: what waits to be recorded should not wait for this
+                self._engine_asked = True
+                committer.watch()
             wait = committer.next_look()
             if committer.troubled:
                 wait = min(RETRY, wait) if wait is not None else RETRY

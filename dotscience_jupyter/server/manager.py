@@ -34,9 +34,11 @@ class WorkspaceManager(LoggingConfigurable):
     """
 
     engine = Unicode(
-        "embedded",
-        help="""The snapshot engine that freezes and keeps files, by the name of its entry point in
-        the group dotscience_jupyter.engines.""",
+        "auto",
+        help="""The snapshot engine that freezes and keeps the files of workspaces, by the name of
+        its entry point in the group dotscience_jupyter.engines: embedded (works anywhere), zfs or
+        btrfs. "auto" takes what suits the folder. What a workspace was begun with stays its engine
+        whatever is said here.""",
     ).tag(config=True)
 
     author = Unicode(
@@ -298,6 +300,7 @@ class WorkspaceManager(LoggingConfigurable):
             mapper=self.mapper,
         )
         await opened.start(service, created=created)
+        service.committer.settle_in_background()
         if self.watch:
             opened.watcher = Watcher(
                 service.committer, loop=asyncio.get_running_loop(), log=self.log

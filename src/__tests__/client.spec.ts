@@ -55,6 +55,14 @@ describe('ApiClient', () => {
     expect(await requests[0].json()).toEqual({ description: 'why' });
   });
 
+  it('goes back only with a confirmation', async () => {
+    const { client, requests } = clientWith(ok({ commit: null, message: '' }));
+    await client.rollback('p', 'c0ffee');
+    expect(requests[0].method).toBe('POST');
+    expect(requests[0].url).toContain('v1/commits/c0ffee/rollback?path=p');
+    expect(await requests[0].json()).toEqual({ confirm: true });
+  });
+
   it('keeps odd names apart in addresses', async () => {
     expect(encodeName('data/a b#?.csv')).toBe('data/a%20b%23%3F.csv');
     // Joining would fold these into other names.

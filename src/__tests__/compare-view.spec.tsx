@@ -67,10 +67,11 @@ async function show() {
     'v1/diff': {
       old: COMMIT_A,
       new: COMMIT_B,
-      total: 2,
+      total: 3,
       items: [
         {
           path: 'new.txt',
+          old_path: null,
           change: 'added',
           kind: 'file',
           old_size: null,
@@ -80,12 +81,23 @@ async function show() {
         },
         {
           path: 'gone.txt',
+          old_path: null,
           change: 'removed',
           kind: 'file',
           old_size: 500,
           new_size: null,
           old_digest: 'y',
           new_digest: null
+        },
+        {
+          path: 'sub/model.bin',
+          old_path: 'model.bin',
+          change: 'renamed',
+          kind: 'file',
+          old_size: 2500,
+          new_size: 2500,
+          old_digest: 'z',
+          new_digest: 'z'
         }
       ]
     }
@@ -163,12 +175,23 @@ describe('CompareView', () => {
       name: /^Files of the two commits/
     });
     expect(region.textContent).toContain(
-      '1 added, 0 modified, 1 removed; B is 1.0 kB larger than A.'
+      '1 added, 0 modified, 1 removed, 1 renamed; B is 1.0 kB larger than A.'
     );
     fireEvent.click(within(region).getByRole('button', { name: '1.5 kB' }));
     expect(actions.openFile).toHaveBeenLastCalledWith(COMMIT_B, 'new.txt');
     fireEvent.click(within(region).getByRole('button', { name: '500 B' }));
     expect(actions.openFile).toHaveBeenLastCalledWith(COMMIT_A, 'gone.txt');
+    const renamed = within(region).getByRole('row', {
+      name: 'model.bin → sub/model.bin renamed 2.5 kB 2.5 kB'
+    });
+    const [before, after] = within(renamed).getAllByRole('button');
+    fireEvent.click(before);
+    expect(actions.openFile).toHaveBeenLastCalledWith(COMMIT_A, 'model.bin');
+    fireEvent.click(after);
+    expect(actions.openFile).toHaveBeenLastCalledWith(
+      COMMIT_B,
+      'sub/model.bin'
+    );
   });
 
   it('swaps the runs and takes another', async () => {

@@ -19,6 +19,7 @@ import { WorkspaceTracker } from '../model';
 import { Panel } from '../panel/body';
 import { ErrorBoundary } from '../panel/boundary';
 import { PanelModel } from '../panel/model';
+import { engineText } from '../panel/header';
 import { StatusItem } from '../panel/statusitem';
 import {
   anEvent,
@@ -539,6 +540,21 @@ describe('ErrorBoundary', () => {
     fireEvent.click(screen.getByRole('button', { name: 'Retry' }));
     expect(screen.getByText('drawn')).toBeTruthy();
     error.mockRestore();
+  });
+});
+
+describe('engineText', () => {
+  it('says what freezes the files and what it is doing', () => {
+    expect(engineText(aWorkspace({ engine: 'zfs' }), trans)).toBe(
+      'Snapshot engine: zfs, told of changes'
+    );
+    const engine_state = { watching: false, put_off: true };
+    expect(engineText(aWorkspace({ engine_state }), trans)).toBe(
+      'Snapshot engine: embedded; some work is done in the background'
+    );
+    // a server that is older than the page
+    const older = { ...aWorkspace(), engine_state: undefined } as any;
+    expect(engineText(older, trans)).toContain('embedded');
   });
 });
 

@@ -49,6 +49,7 @@ export function aWorkspace(fields: Partial<Workspace> = {}): Workspace {
     prefix: '',
     name: 'project',
     engine: 'embedded',
+    engine_state: { watching: true, put_off: false },
     head: 'c0ffee00',
     commits: 1,
     runs: 1,

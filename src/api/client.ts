@@ -5,6 +5,7 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import { endpointUrl, request, requestRaw, toApiError } from '../request';
 import type {
+  CloneResult,
   CommitDetail,
   CommitList,
   CommitResult,
@@ -13,10 +14,12 @@ import type {
   Lineage,
   LogText,
   RestoreResult,
+  RollbackResult,
   RunDetail,
   RunList,
   SeriesPoints,
   Status,
+  Usage,
   Version,
   Workspace,
   WorkspaceAnswer
@@ -82,10 +85,21 @@ export class ApiClient {
     return this._post('v1/commits', { path }, { description });
   }
 
-  /** A commit with its metadata. */
-  commitDetail(path: string, commit: string): Promise<CommitDetail> {
+  /**
+   * A commit with its metadata.
+   *
+   * @param path - A path in the workspace
+   * @param commit - The commit's id
+   * @param contentId - Compute the content id if it is not known, which may take long
+   */
+  commitDetail(
+    path: string,
+    commit: string,
+    contentId = false
+  ): Promise<CommitDetail> {
     return request(this.serverSettings, `v1/commits/${encodeName(commit)}`, {
-      path
+      path,
+      content_id: contentId || undefined
     });
   }
 
@@ -160,7 +174,51 @@ export class ApiClient {
     );
   }
 
-  /** How the files of two commits differ. */
+  /**
+   * Make a new folder with a commit's content, which shares room with it where that can be.
+   *
+   * @param path - A path in the workspace
+   * @param commit - The commit's id
+   * @param to - Contents path of the folder, which must not exist
+   */
+  clone(path: string, commit: string, to: string): Promise<CloneResult> {
+    return this._post(
+      `v1/commits/${encodeName(commit)}/clone`,
+      { path },
+      { to }
+    );
+  }
+
+  /**
+   * Make the files of the workspace what they were in a commit; only when a person asked for it.
+   *
+   * What is there before is committed, so that nothing is lost.
+   *
+   * @param path - A path in the workspace
+   * @param commit - The commit's id
+   */
+  rollback(path: string, commit: string): Promise<RollbackResult> {
+    return this._post(
+      `v1/commits/${encodeName(commit)}/rollback`,
+      { path },
+      { confirm: true }
+    );
+  }
+
+  /**
+   * How much room the stored content takes.
+   *
+   * @param path - A path in the workspace
+   * @param each - Also tell it of each snapshot, which takes longer
+   */
+  usage(path: string, each = false): Promise<Usage> {
+    return request(this.serverSettings, 'v1/usage', {
+      path,
+      each: each || undefined
+    });
+  }
+
+  /** How the files of two commits differ; a renamed file is one difference. */
   diff(
     path: string,
     old: string,

@@ -159,6 +159,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/commits/{commit}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a new folder with a commit's content, which shares room with it where that can be */
+        post: operations["clone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/commits/{commit}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the workspace's files what they were in a commit; what is there now is committed before, so that nothing is lost */
+        post: operations["rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/diff": {
         parameters: {
             query?: never;
@@ -166,8 +200,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the files of two commits differ, by path */
+        /** How the files of two commits differ, by path; a file that was renamed is one difference */
         get: operations["diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much room the stored content takes */
+        get: operations["getUsage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -356,6 +407,25 @@ export interface components {
             size: number;
         };
         /**
+         * Clone
+         * @description Make a new folder with a commit's content.
+         */
+        Clone: {
+            /**
+             * To
+             * @description Contents path of the new folder; it must not exist
+             */
+            to: string;
+        };
+        /**
+         * CloneResult
+         * @description Where the new folder is.
+         */
+        CloneResult: {
+            /** Path */
+            path: string;
+        };
+        /**
          * Commit
          * @description A frozen moment.
          */
@@ -418,6 +488,12 @@ export interface components {
             metadata: {
                 [key: string]: string;
             };
+            /**
+             * Content Id
+             * @description Merkle root over names, modes and contents of its files, the same whatever engine holds them; empty while it is not known
+             * @default
+             */
+            content_id: string;
         };
         /**
          * CommitList
@@ -484,6 +560,22 @@ export interface components {
             total: number;
         };
         /**
+         * EngineState
+         * @description How the snapshot engine of a workspace is doing.
+         */
+        EngineState: {
+            /**
+             * Watching
+             * @description Whether it is told of changes, so that an unchanged folder is not walked; false also where it need not be, as the file system knows
+             */
+            watching: boolean;
+            /**
+             * Put Off
+             * @description Whether work on the newest commit is still to be done in the background, such as reading what was captured and computing its content id
+             */
+            put_off: boolean;
+        };
+        /**
          * ErrorDetail
          * @description One thing the committer could not read; the shape of the original.
          */
@@ -511,10 +603,16 @@ export interface components {
             /** Path */
             path: string;
             /**
+             * Old Path
+             * @description Where it was before, if it was renamed
+             * @default null
+             */
+            old_path: string | null;
+            /**
              * Change
              * @enum {string}
              */
-            change: "added" | "modified" | "removed";
+            change: "added" | "modified" | "removed" | "renamed";
             /**
              * Kind
              * @enum {string}
@@ -686,6 +784,30 @@ export interface components {
             path: string;
             /** Files */
             files: number;
+        };
+        /**
+         * Rollback
+         * @description Make the workspace's files what they were in a commit.
+         */
+        Rollback: {
+            /**
+             * Confirm
+             * @description That a person asked for it: the files of the workspace are changed
+             * @constant
+             */
+            confirm: true;
+        };
+        /**
+         * RollbackResult
+         * @description What going back did.
+         */
+        RollbackResult: {
+            /** @description The newest commit of what was there before, by which it can be had again */
+            before: components["schemas"]["Commit"] | null;
+            /** @description The commit of what is there now; None when nothing differed */
+            commit: components["schemas"]["Commit"] | null;
+            /** Message */
+            message: string;
         };
         /**
          * RunDetail
@@ -914,6 +1036,34 @@ export interface components {
             times: number[];
         };
         /**
+         * SnapshotUsage
+         * @description How much room a snapshot takes, in bytes on disk.
+         */
+        SnapshotUsage: {
+            /** Snapshot */
+            snapshot: string;
+            /**
+             * Commits
+             * @description Ids of the commits that need it, oldest first
+             */
+            commits: string[];
+            /**
+             * Alone
+             * @description What nothing else needs
+             */
+            alone: number;
+            /**
+             * Shared
+             * @description What other snapshots or the live folder need as well
+             */
+            shared: number;
+            /**
+             * Logical
+             * @description The sizes of its files added up
+             */
+            logical: number;
+        };
+        /**
          * Status
          * @description The committer's state, in the shape of the original's ``/status`` plus what came since.
          */
@@ -963,6 +1113,38 @@ export interface components {
             message: string;
         };
         /**
+         * Usage
+         * @description How much room the stored content takes.
+         */
+        Usage: {
+            /** Engine */
+            engine: string;
+            /** Snapshots */
+            snapshots: number;
+            /**
+             * Stored Bytes
+             * @description On disk
+             */
+            stored_bytes: number;
+            /**
+             * Logical Bytes
+             * @description If each snapshot were a plain copy
+             */
+            logical_bytes: number;
+            /**
+             * Extra
+             * @description Numbers of the engine's own
+             */
+            extra: {
+                [key: string]: number;
+            };
+            /**
+             * Each
+             * @description Only if asked for, oldest first
+             */
+            each: components["schemas"]["SnapshotUsage"][];
+        };
+        /**
          * Version
          * @description The server side's version, for the handshake with the front end.
          */
@@ -993,8 +1175,12 @@ export interface components {
              * @description The folder's name, for people
              */
             name: string;
-            /** Engine */
+            /**
+             * Engine
+             * @description Name of the snapshot engine
+             */
             engine: string;
+            engine_state: components["schemas"]["EngineState"];
             /**
              * Head
              * @description Id of the newest commit
@@ -1037,6 +1223,8 @@ export interface components {
 }
 export type Cell = components['schemas']['Cell'];
 export type ChangedFile = components['schemas']['ChangedFile'];
+export type Clone = components['schemas']['Clone'];
+export type CloneResult = components['schemas']['CloneResult'];
 export type Commit = components['schemas']['Commit'];
 export type CommitDetail = components['schemas']['CommitDetail'];
 export type CommitList = components['schemas']['CommitList'];
@@ -1044,6 +1232,7 @@ export type CommitResult = components['schemas']['CommitResult'];
 export type CreateCommit = components['schemas']['CreateCommit'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
 export type Diff = components['schemas']['Diff'];
+export type EngineState = components['schemas']['EngineState'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type FileDifference = components['schemas']['FileDifference'];
 export type FileEntry = components['schemas']['FileEntry'];
@@ -1057,13 +1246,17 @@ export type OriginalCommit = components['schemas']['OriginalCommit'];
 export type Problem = components['schemas']['Problem'];
 export type Restore = components['schemas']['Restore'];
 export type RestoreResult = components['schemas']['RestoreResult'];
+export type Rollback = components['schemas']['Rollback'];
+export type RollbackResult = components['schemas']['RollbackResult'];
 export type RunDetail = components['schemas']['RunDetail'];
 export type RunFile = components['schemas']['RunFile'];
 export type RunList = components['schemas']['RunList'];
 export type RunSummary = components['schemas']['RunSummary'];
 export type SeriesInfo = components['schemas']['SeriesInfo'];
 export type SeriesPoints = components['schemas']['SeriesPoints'];
+export type SnapshotUsage = components['schemas']['SnapshotUsage'];
 export type Status = components['schemas']['Status'];
+export type Usage = components['schemas']['Usage'];
 export type Version = components['schemas']['Version'];
 export type Workspace = components['schemas']['Workspace'];
 export type WorkspaceAnswer = components['schemas']['WorkspaceAnswer'];
@@ -1546,6 +1739,8 @@ export interface operations {
             query?: {
                 /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
                 path?: string;
+                /** @description Compute its content id if it is not known, which may read all of its files */
+                content_id?: boolean;
             };
             header?: never;
             path: {
@@ -1871,6 +2066,174 @@ export interface operations {
             };
         };
     };
+    clone: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a commit, a unique prefix of it, HEAD or HEAD~n */
+                commit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Clone"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CloneResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollback: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a commit, a unique prefix of it, HEAD or HEAD~n */
+                commit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rollback"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     diff: {
         parameters: {
             query: {
@@ -1900,6 +2263,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description Also tell it of each snapshot, which takes longer */
+                each?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
                 };
             };
             /** @description The request is not understood: invalid_request, invalid_where or ambiguous */

@@ -169,7 +169,7 @@ export function DiffFiles(props: {
               {
                 id: 'path',
                 label: trans.__('Path'),
-                render: row => row.path,
+                render: row => pathText(row, trans),
                 sortBy: row => row.path
               },
               {
@@ -183,7 +183,14 @@ export function DiffFiles(props: {
                 label: trans.__('A'),
                 numeric: true,
                 render: row =>
-                  version(row, diff.old, row.old_size, openFile, trans),
+                  version(
+                    row,
+                    row.old_path ?? row.path,
+                    diff.old,
+                    row.old_size,
+                    openFile,
+                    trans
+                  ),
                 sortBy: row => row.old_size
               },
               {
@@ -191,7 +198,14 @@ export function DiffFiles(props: {
                 label: trans.__('B'),
                 numeric: true,
                 render: row =>
-                  version(row, diff.new, row.new_size, openFile, trans),
+                  version(
+                    row,
+                    row.path,
+                    diff.new,
+                    row.new_size,
+                    openFile,
+                    trans
+                  ),
                 sortBy: row => row.new_size
               }
             ]}
@@ -212,8 +226,13 @@ export function DiffFiles(props: {
   );
 }
 
+function pathText(row: FileDifference, trans: TranslationBundle): string {
+  return row.old_path ? trans.__('%1 → %2', row.old_path, row.path) : row.path;
+}
+
 function version(
   row: FileDifference,
+  path: string,
   commit: string,
   size: number | null,
   openFile: (commit: string, path: string) => void,
@@ -229,10 +248,10 @@ function version(
     <LinkButton
       title={trans.__(
         'Open %1 as it was, read-only (commit %2)',
-        row.path,
+        path,
         shortId(commit)
       )}
-      onClick={() => openFile(commit, row.path)}
+      onClick={() => openFile(commit, path)}
     >
       {formatBytes(size)}
     </LinkButton>
@@ -245,15 +264,17 @@ function summary(items: FileDifference[], trans: TranslationBundle): string {
   const added = count('added');
   const modified = count('modified');
   const removed = count('removed');
+  const renamed = count('renamed');
   const bytes = items.reduce(
     (sum, item) => sum + (item.new_size ?? 0) - (item.old_size ?? 0),
     0
   );
   return trans.__(
-    '%1 added, %2 modified, %3 removed; B is %4 %5 than A.',
+    '%1 added, %2 modified, %3 removed, %4 renamed; B is %5 %6 than A.',
     added,
     modified,
     removed,
+    renamed,
     formatBytes(Math.abs(bytes)),
     bytes < 0 ? trans.__('smaller') : trans.__('larger')
   );
@@ -270,5 +291,7 @@ function changeText(
       return trans.__('modified');
     case 'removed':
       return trans.__('removed');
+    case 'renamed':
+      return trans.__('renamed');
   }
 }

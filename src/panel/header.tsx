@@ -12,7 +12,12 @@ import {
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
-import type { ChangedFile, ErrorDetail, Status } from '../api/schema';
+import type {
+  ChangedFile,
+  ErrorDetail,
+  Status,
+  Workspace
+} from '../api/schema';
 import { CommandIDs } from '../commands';
 import type { IWorkspaceTracker } from '../tokens';
 import { useSignal } from './hooks';
@@ -34,7 +39,13 @@ export function Header(props: IHeaderProps): React.ReactElement {
   return (
     <div className="jp-DotsciencePanel-header">
       <div className="jp-DotsciencePanel-titleLine">
-        <h2 title={where}>{workspace?.name}</h2>
+        <h2
+          title={
+            workspace ? `${where}\n${engineText(workspace, trans)}` : where
+          }
+        >
+          {workspace?.name}
+        </h2>
         <Button
           minimal
           small
@@ -79,6 +90,23 @@ export function stateText(
     default:
       return status.message;
   }
+}
+
+/**
+ * What freezes the files of a workspace, and how that is doing.
+ */
+export function engineText(
+  workspace: Workspace,
+  trans: TranslationBundle
+): string {
+  const { engine, engine_state: state } = workspace;
+  // a server that is older than the page tells no state
+  const how = state?.watching
+    ? trans.__('Snapshot engine: %1, told of changes', engine)
+    : trans.__('Snapshot engine: %1', engine);
+  return state?.put_off
+    ? trans.__('%1; some work is done in the background', how)
+    : how;
 }
 
 /**

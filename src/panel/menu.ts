@@ -44,6 +44,7 @@ export class RunMenu {
       this._add(CommandIDs.compareRuns, { a: other, b: run.id, workspace });
     }
     this._add(CommandIDs.restoreRun, args);
+    this._add(CommandIDs.goBack, args);
     this._menu.addItem({ type: 'separator' });
     this._add(CommandIDs.copyRunId, args);
     this._menu.open(x, y);

@@ -10,7 +10,7 @@ import * as React from 'react';
 import { CommandIDs } from '../commands';
 import { dotscienceIcon } from '../icons';
 import type { IWorkspaceTracker } from '../tokens';
-import { stateText } from './header';
+import { engineText, stateText } from './header';
 import { useSignal } from './hooks';
 
 /**
@@ -91,9 +91,10 @@ function StatusButton(props: {
     <button
       className={`jp-mod-${state}`}
       title={trans.__(
-        '%1: %2. Click to show the runs.',
+        '%1: %2. %3. Click to show the runs.',
         tracker.workspace?.name ?? '',
-        text
+        text,
+        tracker.workspace ? engineText(tracker.workspace, trans) : ''
       )}
       onClick={props.onClick}
     >

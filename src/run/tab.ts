@@ -64,6 +64,11 @@ export function createRunTab(options: {
       args: { run, workspace }
     },
     {
+      id: CommandIDs.goBack,
+      label: trans.__('Go Back to This Run…'),
+      args: { run, workspace }
+    },
+    {
       id: CommandIDs.copyRunId,
       label: trans.__('Copy Id'),
       args: { run }

@@ -154,6 +154,11 @@ def test_differences():
     assert (body.change, body.old_size, body.new_size) == ("modified", 1, 2)
     body = bodies.file_difference(Difference("a", Change.REMOVED, old, None))
     assert (body.change, body.old_size, body.new_size) == ("removed", 1, None)
+    body = bodies.file_difference(Difference("a", Change.MODIFIED, old, new))
+    assert body.old_path is None
+    moved = an_entry("b\udcff", 2)
+    body = bodies.file_difference(Difference("a", Change.RENAMED, moved, new))
+    assert (body.change, body.old_path, body.path) == ("renamed", r"b\xff", "a")
     with pytest.raises(ValueError):
         bodies.file_difference(Difference("a", Change.REMOVED, None, None))
 

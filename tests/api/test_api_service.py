@@ -15,10 +15,10 @@ from io import BytesIO
 import pytest
 from filelock import FileLock
 
-from dotscience_jupyter.api import ApiError, PathMapper, WorkspaceService, service
+from dotscience_jupyter.api import ApiError, PathMapper, WorkspaceService, service, store
 from dotscience_jupyter.committer import CommitterError
 from dotscience_jupyter.records import RecordsError, Workspace
-from dotscience_jupyter.snapshots import CorruptStoreError, SnapshotError
+from dotscience_jupyter.snapshots import CorruptStoreError, SnapshotError, TransferError
 
 
 @pytest.fixture
@@ -158,21 +158,101 @@ def test_verify_and_gc(opened):
 def test_damage_is_found_and_blamed_on_its_commit(opened):
     (opened.workspace.root / "big.bin").write_bytes(random.Random(1).randbytes(1_000_000))
     commit = opened.commit("one").commit
-    opened.engine.close()
-    for path in opened.workspace.store.rglob("*"):
-        if path.is_file() and path.stat().st_size > 500_000:
-            data = bytearray(path.read_bytes())
-            data[len(data) // 2] ^= 0xFF
-            path.chmod(0o600)
-            path.write_bytes(bytes(data))
+    damage(opened)
     with closing(WorkspaceService.open(opened.workspace.root)) as again:
         problems = again.verify().problems
     assert problems and commit
     assert {problem.commit for problem in problems} == {commit.id}
 
 
+def damage(opened: WorkspaceService) -> None:
+    """Flip a byte in the middle of every large file of the store."""
+    opened.close()
+    for path in opened.workspace.store.rglob("*"):
+        if path.is_file() and path.stat().st_size > 500_000:
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 0xFF
+            path.chmod(0o600)
+            path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("still_there", [True, False])
+def test_repair_says_what_it_mended_and_what_is_lost(opened, still_there):
+    big = opened.workspace.root / "big.bin"
+    big.write_bytes(random.Random(1).randbytes(1_000_000))
+    commit = opened.commit("one").commit
+    assert opened.repair().mended == opened.repair().lost == []
+    damage(opened)
+    if not still_there:
+        big.write_bytes(b"overwritten")
+    with closing(WorkspaceService.open(opened.workspace.root)) as again:
+        result = again.repair()
+        told, other = (result.mended, result.lost)[:: 1 if still_there else -1]
+        assert {problem.path for problem in told} == {"big.bin"} and other == []
+        assert commit and {problem.commit for problem in told} == {commit.id}
+        assert bool(again.verify().problems) is not still_there
+        assert again.open_file("HEAD", "a.txt")[1].read() == b"one"
+
+
+def test_content_goes_to_another_workspace_and_stays_there(opened, tmp_path):
+    first = opened.commit("one").commit
+    (opened.workspace.root / "a.txt").write_text("two")
+    second = opened.commit("two").commit
+    assert first and second
+    (tmp_path / "other").mkdir()
+    Workspace.create(tmp_path / "other")
+    with closing(WorkspaceService.open(tmp_path / "other", contents_root=tmp_path)) as other:
+        for commit, base in ((first, None), (second, "HEAD~1")):
+            stream = BytesIO()
+            opened.send(commit.id, stream, base)
+            stream.seek(0)
+            assert other.receive(stream) == commit.snapshot
+        assert other.commits().total == 0
+        other.engine.grace = 0
+        other.gc()
+        other.restore(second.snapshot, tmp_path / "back")
+        assert (tmp_path / "back" / "a.txt").read_text() == "two"
+        other.clone(first.snapshot, tmp_path / "cloned")
+        assert (tmp_path / "cloned" / "a.txt").read_text() == "one"
+        other.gc(received=True)
+        assert not other.engine.exists(first.snapshot)
+        assert code(other.restore, first.snapshot, tmp_path / "no") == (404, "not_found")
+
+
+def test_a_transfer_that_is_cut_can_go_on(opened, tmp_path):
+    (opened.workspace.root / "big.bin").write_bytes(random.Random(1).randbytes(5_000_000))
+    commit = opened.commit("one").commit
+    assert commit
+    stream = BytesIO()
+    opened.send("HEAD", stream)
+    (tmp_path / "other").mkdir()
+    Workspace.create(tmp_path / "other")
+    with closing(WorkspaceService.open(tmp_path / "other", contents_root=tmp_path)) as other:
+        with pytest.raises(ApiError) as caught:
+            other.receive(BytesIO(stream.getvalue()[:3_000_000]))
+        assert (caught.value.status, caught.value.code) == (409, "transfer_cut")
+        assert isinstance(caught.value.__cause__, TransferError)
+        token = caught.value.__cause__.token
+        assert other.partial() == {commit.snapshot: token}
+        rest = BytesIO()
+        opened.send("HEAD", rest, resume=token)
+        assert len(rest.getvalue()) < len(stream.getvalue())
+        rest.seek(0)
+        assert other.receive(rest) == commit.snapshot
+        assert other.partial() == {}
+
+
+def test_what_cannot_be_received(opened):
+    for data in (b"", b"not a stream at all" * 100):
+        status, _ = code(opened.receive, BytesIO(data))
+        assert status in (409, 500)
+    assert code(opened.send, "ffffffff", BytesIO()) == (404, "not_found")
+    opened.commit("one")
+    assert code(opened.send, "HEAD", BytesIO(), "ffffffff") == (404, "not_found")
+
+
 def test_gc_waits_for_commits_and_gives_up_with_a_sentence(opened, monkeypatch):
-    monkeypatch.setattr(service, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
     with FileLock(opened.workspace.lock):
         assert code(opened.gc) == (409, "conflict")
 
@@ -190,7 +270,7 @@ def test_metadata_is_the_originals_array(opened):
 
 
 def test_long_histories_are_read_in_pages(opened, monkeypatch):
-    monkeypatch.setattr(service, "_PAGE", 2)
+    monkeypatch.setattr(store, "_PAGE", 2)
     for number in range(5):
         (opened.workspace.root / "a.txt").write_text(str(number))
         opened.commit(str(number))

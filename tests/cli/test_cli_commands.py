@@ -240,7 +240,7 @@ def test_show_prints_a_log(story: Project) -> None:
 
 
 @pytest.mark.parametrize("command", ["show", "lineage"])
-@pytest.mark.parametrize("name", ["", "0", "no-such-run", "HEAD", "%", "../../x"])
+@pytest.mark.parametrize("name", ["", "0", "no-such-run", "HEAD~99", "%", "../../x"])
 def test_a_run_that_is_not_there(story: Project, command: str, name: str) -> None:
     result = story.ds(command, name)
     assert result.exit_code == 1
@@ -473,7 +473,7 @@ def test_ids_are_completed(story: Project) -> None:
 def test_ids_are_not_completed_outside_of_a_workspace(story: Project, tmp_path: Path) -> None:
     env = {
         "_DOTSCIENCE_COMPLETE": "bash_complete",
-        "COMP_WORDS": f"ds -C {tmp_path} show ",
+        "COMP_WORDS": f"ds -C {tmp_path} lineage ",
         "COMP_CWORD": "4",
     }
     result = story.ds(env=env)

@@ -15,7 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from dotscience_jupyter.cli import app, workspace
+from dotscience_jupyter.cli import app, care
 from dotscience_jupyter.cli.app import COMMANDS, cli
 from dotscience_jupyter.cli.completion import completion_script
 
@@ -132,7 +132,7 @@ def test_a_bug_is_one_sentence_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> No
     def broken() -> None:
         raise ZeroDivisionError("oops \x1b[2J")
 
-    monkeypatch.setattr(workspace, "gc_command", click.Command("gc", callback=broken))
+    monkeypatch.setattr(care, "gc_command", click.Command("gc", callback=broken))
     result = invoke("gc")
     assert result.exit_code == 1
     assert "Traceback" not in result.stderr and "\x1b" not in result.stderr
@@ -148,7 +148,7 @@ def test_an_interrupt_exits_with_130(
     def interrupted() -> None:
         raise error
 
-    monkeypatch.setattr(workspace, "gc_command", click.Command("gc", callback=interrupted))
+    monkeypatch.setattr(care, "gc_command", click.Command("gc", callback=interrupted))
     assert invoke("gc").exit_code == 130
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,9 +16,9 @@ from typing import Any
 import pytest
 from committer_world import START, World, new_id, run_record, run_text, stream, when
 
-from dotscience_jupyter.committer import Committer, people
+from dotscience_jupyter.committer import Committer, people, plan
 from dotscience_jupyter.records import Records
-from dotscience_jupyter.snapshots import open_engine
+from dotscience_jupyter.snapshots import EmbeddedEngine, open_engine
 
 
 def publish(world: World, *runs: str, path: str = "n.ipynb") -> list[str]:
@@ -371,10 +372,10 @@ def test_a_status_during_a_commit(world: World, monkeypatch: pytest.MonkeyPatch)
     begun, go = threading.Event(), threading.Event()
     real = world.engine.snapshot
 
-    def slow(progress: Any = None) -> Any:
+    def slow(*arguments: Any) -> Any:
         begun.set()
         assert go.wait(30)
-        return real(progress)
+        return real(*arguments)
 
     world.committer.status()
     monkeypatch.setattr(world.engine, "snapshot", slow)
@@ -459,3 +460,64 @@ def test_details_are_json(world: World) -> None:
     json.dumps(details, allow_nan=False)
     assert details["seeds"] == {"a": "nan", "b": str(2**70)}
     assert details["process"] == {"user": "a\\x00b"}
+
+
+def test_a_commit_does_not_wait_for_large_files_to_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stands in for an engine that freezes without reading: it knows no digest until it settled."""
+    settled: set[str] = set()
+    real = world.engine
+    assert isinstance(real, EmbeddedEngine)
+
+    def unread(snapshot: str, entry: Any) -> Any:
+        known = entry is None or snapshot in settled
+        return entry if known else dataclasses.replace(entry, digest="")
+
+    def diff(old: str, new: str) -> Any:
+        return [
+            dataclasses.replace(each, old=unread(old, each.old), new=unread(new, each.new))
+            for each in EmbeddedEngine.diff(real, old, new)
+        ]
+
+    def list_(snapshot: str, path: str = "") -> Any:
+        return [unread(snapshot, each) for each in EmbeddedEngine.list(real, snapshot, path)]
+
+    def entry(snapshot: str, path: str) -> Any:
+        found = EmbeddedEngine.entry(real, snapshot, path)
+        assert found.size <= plan.EAGER or snapshot in settled, f"{path} is read"
+        return found
+
+    monkeypatch.setattr(plan, "EAGER", 1000)
+    for name, method in (("diff", diff), ("list", list_), ("entry", entry)):
+        monkeypatch.setattr(real, name, method)
+    monkeypatch.setattr(real, "content_id", lambda snapshot, compute: "x" * (snapshot in settled))
+
+    world.write("data/big.bin", b"b" * 5000)
+    world.write("data/small.csv", b"s" * 500)
+    first, second, third = new_id(), new_id(), new_id()
+    inputs = ["data/big.bin", "data/small.csv", "data/none"]
+    world.save("n.ipynb", [stream(run_text(first, input=inputs))])
+    world.scan()
+    assert {path: bool(file.digest) for path, file in world.files(first, "input").items()} == {
+        "data/big.bin": False,
+        "data/small.csv": True,
+        "data/none": False,
+    }
+    assert world.files(first, "input")["data/big.bin"].size == 5000
+    head = world.records.head()
+    assert head is not None
+    settled.add(head.snapshot)
+    # what did not change is known from before; what is new and large is not
+    world.write("out/model.bin", b"m" * 5000)
+    run = run_text(second, input=inputs, output=["out/model.bin", "out"])
+    world.save("n.ipynb", [stream(run)])
+    world.scan()
+    assert len(world.files(second, "input")["data/big.bin"].digest) == 64
+    assert world.files(second, "output")["out/model.bin"].digest is None
+    # a correction and a derived run read nothing either
+    world.write("data/big.bin", b"B" * 5000)
+    world.save("n.ipynb", [stream(run_text(third))])
+    world.scan()
+    (correction,) = world.corrections()
+    assert [(file.path, file.digest) for file in correction.files] == [("data/big.bin", None)]

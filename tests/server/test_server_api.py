@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from dotscience_jupyter.api import openapi
@@ -203,6 +204,118 @@ async def test_diff(api, tracked):
     assert len(body["items"]) == 1 and body["total"] == 3
     _, body = await api("v1/diff", path="project", old="HEAD~2", new="HEAD", under="odd")
     assert body["items"] == []
+
+
+async def test_a_renamed_file_is_one_difference(api, tracked):
+    (tracked.root / "model.txt").rename(tracked.root / "odd" / "model.txt")
+    tracked.commit()
+    _, body = await api("v1/diff", path="project", old="HEAD~1", new="HEAD")
+    (item,) = body["items"]
+    assert (item["change"], item["old_path"]) == ("renamed", "model.txt")
+    assert (item["path"], item["old_size"], item["new_size"]) == ("odd/model.txt", 7, 7)
+    # backwards as well
+    _, body = await api("v1/diff", path="project", old="HEAD", new="HEAD~1")
+    (item,) = body["items"]
+    assert (item["old_path"], item["path"]) == ("odd/model.txt", "model.txt")
+    _, body = await api("v1/diff", path="project", old="HEAD~2", new="HEAD~1")
+    assert {item["old_path"] for item in body["items"]} == {None}
+
+
+async def test_the_content_id_is_computed_on_request(api, tracked):
+    _, body = await api("v1/commits/HEAD", path="project", content_id=1)
+    computed = body["content_id"]
+    assert len(computed) == 64
+    _, body = await api("v1/commits/HEAD", path="project")
+    assert body["content_id"] == computed
+    _, other = await api("v1/commits/HEAD~1", path="project", content_id=1)
+    assert other["content_id"] != computed
+
+
+async def test_the_engine_tells_of_itself(api, tracked):
+    """In a server it is told of changes, and what it puts off is done after a moment."""
+    for _ in range(600):
+        _, body = await api("v1/workspace", path="project")
+        if body["workspace"]["engine_state"] == {"watching": True, "put_off": False}:
+            break
+        await asyncio.sleep(0.1)
+    else:
+        raise AssertionError(body)
+
+
+async def test_usage(api, tracked):
+    status, body = await api("v1/usage", path="project")
+    assert (status, body["snapshots"], body["each"]) == (200, 2, [])
+    assert body["stored_bytes"] > 0 and body["engine"] == "embedded"
+    _, commits = await api("v1/commits", path="project")
+    _, body = await api("v1/usage", path="project", each=1)
+    assert [(item["snapshot"], item["commits"]) for item in body["each"]] == [
+        (commit["snapshot"], [commit["id"]]) for commit in reversed(commits["items"])
+    ]
+    assert all(item["logical"] > 0 for item in body["each"])
+
+
+async def test_clone(api, tracked, jp_root_dir):
+    status, raw, headers = await api.raw(
+        "v1/commits/HEAD~1/clone", method="POST", body={"to": "branch"}, path="project"
+    )
+    assert (status, json.loads(raw)) == (201, {"path": "branch"})
+    assert headers["Location"].endswith("api/contents/branch")
+    assert (jp_root_dir / "branch" / "odd" / "new\nline").read_text() == "odder"
+    assert not (jp_root_dir / "branch" / "model.txt").exists()
+    assert not (jp_root_dir / "branch" / ".dotscience").exists()
+    (jp_root_dir / "empty").mkdir()
+    for to, code in (
+        ("branch", (409, "exists")),
+        ("empty", (409, "exists")),
+        ("project/data.csv", (409, "exists")),
+        ("../out", (403, "forbidden_path")),
+        ("project/.dotscience/x", (403, "forbidden_path")),
+    ):
+        status, body = await api(
+            "v1/commits/HEAD/clone", method="POST", body={"to": to}, path="project"
+        )
+        assert (status, body["code"]) == code, to
+    status, body = await api(
+        "v1/commits/ffffffff/clone", method="POST", body={"to": "new"}, path="project"
+    )
+    assert (status, body["code"]) == (404, "not_found")
+    assert not (jp_root_dir / "new").exists()
+
+
+async def test_rollback(api, tracked, events):
+    tracked.write("data.csv", "worked on")
+    status, body = await api(
+        "v1/commits/HEAD~1/rollback", method="POST", body={"confirm": True}, path="project"
+    )
+    assert status == 200
+    assert (tracked.root / "data.csv").read_text() == "a,b\n1,2\n"
+    assert not (tracked.root / "model.txt").exists()
+    assert body["commit"]["message"].startswith("Went back to ")
+    assert body["commit"]["parents"] == [body["before"]["id"]]
+    before = body["before"]["id"]
+    _, raw, _ = await api.raw(f"v1/commits/{before}/files/data.csv", path="project")
+    assert raw == b"worked on"
+    assert (await events.action("committed"))["workspace"] == "project"
+    status, body = await api(
+        "v1/commits/HEAD/rollback", method="POST", body={"confirm": True}, path="project"
+    )
+    assert (status, body["commit"]) == (200, None)
+    assert "already" in body["message"]
+
+
+async def test_nothing_is_rolled_back_unless_somebody_wants_it(api, tracked):
+    for body in ({}, {"confirm": False}, {"confirm": "yes"}):
+        status, answer = await api(
+            "v1/commits/HEAD~1/rollback", method="POST", body=body, path="project"
+        )
+        assert (status, answer["code"]) == (400, "invalid_request"), body
+    status, answer = await api(
+        "v1/commits/ffffffff/rollback", method="POST", body={"confirm": True}, path="project"
+    )
+    assert (status, answer["code"]) == (404, "not_found")
+    _, commits = await api("v1/commits", path="project")
+    assert commits["total"] == 2
+    assert (tracked.root / "model.txt").exists()
 
 
 async def test_restore(api, tracked, jp_root_dir):

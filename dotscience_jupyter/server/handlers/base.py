@@ -8,12 +8,15 @@ import re
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
 from pydantic import ValidationError
 from tornado import web
+from tornado.escape import url_escape
 
 from dotscience_jupyter.api import ApiError, WorkspaceService, models
 from dotscience_jupyter.api.routes import PATH, Param, find_route
@@ -152,6 +155,22 @@ class BaseHandler(APIHandler):
         """Answer with what the service says."""
         _, text = await self.call(function, *args, slow=slow, **kwargs)
         self.finish(text)
+
+    async def new_folder(self, contents_path: str) -> Path:
+        """Return the OS path of a folder that is to be made. Raise ProblemError if it may not."""
+        manager = self.manager
+        try:
+            return await manager.run(manager.mapper.to_write, contents_path)
+        except ApiError as error:
+            raise ProblemError(error) from None
+
+    def made(self, contents_path: str) -> None:
+        """Say with the answer that a folder was made, and where."""
+        self.set_status(201)
+        self.set_header(
+            "Location",
+            url_path_join(self.base_url, "api/contents", url_escape(contents_path, plus=False)),
+        )
 
     def author(self) -> str | None:
         """Return the name of who asks, or None when Jupyter does not know one."""

@@ -9,7 +9,6 @@ import asyncio
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.utils import url_path_join
 from tornado import web
-from tornado.escape import url_escape
 
 from dotscience_jupyter.api import ApiError, WorkspaceService, models, openapi
 from dotscience_jupyter.api.service import suggest
@@ -144,7 +143,8 @@ class CommitHandler(BaseHandler):
     @authorized
     async def get(self, commit: str) -> None:
         """Answer the commit with its metadata."""
-        await self.answer((await self.service()).commit_detail, commit)
+        compute = bool(self.parameters()["content_id"])
+        await self.answer((await self.service()).commit_detail, commit, compute, slow=compute)
 
 
 class FilesHandler(BaseHandler):
@@ -161,7 +161,7 @@ class FilesHandler(BaseHandler):
 
 
 class RestoreHandler(BaseHandler):
-    """Going back."""
+    """A commit's files in a new folder."""
 
     path = "/v1/commits/{commit}/restore"
 
@@ -171,19 +171,60 @@ class RestoreHandler(BaseHandler):
         """Write a commit's files to a new folder."""
         wanted = self.body(models.Restore)
         service = await self.service()
-        manager = self.manager
-        try:
-            to = await manager.run(manager.mapper.to_write, wanted.to)
-        except ApiError as error:
-            raise ProblemError(error) from None
+        to = await self.new_folder(wanted.to)
         body, text = await self.call(service.restore, commit, to, wanted.paths, slow=True)
         assert isinstance(body, models.RestoreResult)
-        self.set_status(201)
-        self.set_header(
-            "Location",
-            url_path_join(self.base_url, "api/contents", url_escape(body.path, plus=False)),
+        self.made(body.path)
+        self.finish(text)
+
+
+class CloneHandler(BaseHandler):
+    """A folder of its own with a commit's content."""
+
+    path = "/v1/commits/{commit}/clone"
+
+    @web.authenticated
+    @authorized
+    async def post(self, commit: str) -> None:
+        """Make the folder."""
+        wanted = self.body(models.Clone)
+        service = await self.service()
+        to = await self.new_folder(wanted.to)
+        body, text = await self.call(service.clone, commit, to, slow=True)
+        assert isinstance(body, models.CloneResult)
+        self.made(body.path)
+        self.finish(text)
+
+
+class RollbackHandler(BaseHandler):
+    """Going back in place."""
+
+    path = "/v1/commits/{commit}/rollback"
+
+    @web.authenticated
+    @authorized
+    async def post(self, commit: str) -> None:
+        """Make the workspace's files what they were; the body says that a person wants it."""
+        self.body(models.Rollback)
+        service = await self.service()
+        # once begun it is done, whether or not the client still waits for the answer
+        _, text = await asyncio.shield(
+            asyncio.ensure_future(self.call(service.rollback, commit, self.author(), slow=True))
         )
         self.finish(text)
+
+
+class UsageHandler(BaseHandler):
+    """How much room the stored content takes."""
+
+    path = "/v1/usage"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer the sums, and on request what each snapshot takes."""
+        each = bool(self.parameters()["each"])
+        await self.answer((await self.service()).usage, each, slow=True)
 
 
 class DiffHandler(BaseHandler):
@@ -272,6 +313,9 @@ HANDLERS: list[type[BaseHandler]] = [
     CommitHandler,
     FilesHandler,
     RestoreHandler,
+    CloneHandler,
+    RollbackHandler,
+    UsageHandler,
     DiffHandler,
     RunsHandler,
     RunHandler,

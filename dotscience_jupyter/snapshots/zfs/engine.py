@@ -1,0 +1,575 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""The engine of folders that are ZFS datasets."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from dotscience_jupyter.snapshots.embedded.store import require_tag
+from dotscience_jupyter.snapshots.engine import (
+    Check,
+    CorruptStoreError,
+    HeldError,
+    Progress,
+    SnapshotError,
+    SnapshotNotFoundError,
+    SnapshotUsage,
+    TransferError,
+    Usage,
+)
+from dotscience_jupyter.snapshots.native import GRACE, NativeEngine, NativeSnapshot, Touched
+from dotscience_jupyter.snapshots.native.tree import Tree
+from dotscience_jupyter.snapshots.stream import FrameReader, FrameWriter, require_engine
+
+from . import checking, command, differences, names, transfer
+from .cloning import clone
+from .errors import ZfsError
+from .libzfs import Libzfs
+from .listing import Frozen, Listing, properties
+from .replicas import NotMountedError, Partial, Replicas
+from .transfer import FORMAT, Header, Token
+
+TAG = "dotscience:"
+"""What our holds begin with, as ``zfs holds`` shows them."""
+
+PROPERTY = "dotscience:snapshot"
+"""The user property of snapshots that were taken by this engine."""
+
+_PATIENCE = 5.0
+_FREEING_PATIENCE = 10.0
+_AT_ONCE = 200
+
+_FOR_GOOD = {errno.EPERM, errno.EACCES, errno.EEXIST, errno.ENOTSUP, errno.EROFS}
+"""Errors with which a transfer can never succeed, however often it is sent."""
+
+_UNRELATED = {errno.EXDEV, errno.ENODEV, errno.EINVAL, errno.ENOENT, 0}
+"""What ZFS says of a snapshot that is no ancestor of another."""
+
+
+class _Plan(NamedTuple):
+    """How a snapshot is sent."""
+
+    name: str
+    since: str | None
+    flags: builtins.list[str]
+    size: int  # bytes, estimated
+
+
+class ZfsEngine(NativeEngine):
+    """Freezes a folder that is the mount point of a dataset.
+
+    Snapshots are ZFS's own, read through ``.zfs/snapshot``, and named ``ds-<UTC>-<hex>``; their ids
+    are their guids, which ZFS keeps when it sends them. Holds are ZFS's own as well.
+
+    Parameters
+    ----------
+    root
+        The folder to freeze: exactly where a dataset is mounted.
+    store
+        Where manifests are kept.
+    grace
+        Seconds for which :meth:`gc` spares a snapshot that was taken, or returned again, but is
+        not in ``keep``.
+
+    Raises
+    ------
+    SnapshotError
+        If the folder is no dataset's, or ZFS cannot be used.
+    """
+
+    name = "zfs"
+
+    def __init__(self, root: Path, store: Path, *, grace: float = GRACE) -> None:
+        self._libzfs = Libzfs.open()
+        self.dataset = names.mounted_at(os.path.abspath(root))
+        if not self.dataset:
+            raise SnapshotError(
+                f"The folder {root} is not where a ZFS dataset is mounted, so the engine 'zfs' "
+                "cannot freeze it. Nothing was changed. Run 'jupyter dotscience engine check' to "
+                "see what is missing, or choose another engine."
+            )
+        super().__init__(root, store, grace=grace)
+        self._replicas = Replicas(self.dataset, self._store)
+        self._listing = Listing(self._libzfs, self.dataset, self.root, self._replicas)
+        self._nothing_written: tuple[str, str] = ("", "")
+
+    # -- choosing ------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: Path, store: Path) -> ZfsEngine:
+        """Make a dataset for a new folder below the dataset that the folder above it is in."""
+        place = os.path.abspath(folder)
+        around = names.holding(os.path.dirname(place))
+        component = os.path.basename(place)
+        if os.path.lexists(place):
+            raise SnapshotError(f"{folder} exists already. Nothing was changed. Choose a new name.")
+        if around is None:
+            raise SnapshotError(
+                f"{os.path.dirname(place)} is not on ZFS, so no dataset was made. Choose a place "
+                "that is, or another engine."
+            )
+        if not names.is_component(component):
+            raise SnapshotError(
+                f"{component!r} cannot be the name of a dataset: only letters, digits, spaces and "
+                "any of '-_.:' can be in it. Nothing was changed. Choose another name."
+            )
+        if os.geteuid():
+            raise SnapshotError(
+                "On Linux only root may mount a dataset. Nothing was changed. As root, run: "
+                f"zfs create -o mountpoint={place} {around.dataset}/{component} && "
+                f"chown {os.geteuid()} {place}"
+            )
+        dataset = f"{around.dataset}/{component}"
+        Libzfs.open().create(dataset, {"mountpoint": place})
+        try:
+            if not names.mounted_at(place):
+                command.run("mount a dataset", dataset, "mount", dataset)
+            return cls(folder, store)
+        except SnapshotError:
+            with contextlib.suppress(SnapshotError):
+                command.run("drop a dataset", dataset, "destroy", dataset)
+            raise
+
+    @classmethod
+    def suits(cls, folder: Path) -> bool:
+        """Whether the folder is a dataset and all that is needed is there."""
+        return checking.suits(os.path.abspath(folder))
+
+    @classmethod
+    def check(cls, folder: Path) -> builtins.list[Check]:
+        """Say what is needed, and what of it is missing; see :meth:`Engine.check`."""
+        return checking.check(os.path.abspath(folder))
+
+    # -- freezing ------------------------------------------------------------------------------
+
+    def _require_folder(self) -> None:
+        super()._require_folder()
+        if names.mounted_at(self.root) != self.dataset:
+            raise SnapshotError(
+                f"The folder {self.root} cannot be read: its dataset {self.dataset} is not mounted "
+                f"there. Nothing was frozen or changed. As root, run: zfs mount {self.dataset}"
+            )
+
+    def _freeze(self) -> str:
+        last = next((each for each in reversed(self._listing.all()) if not each.received), None)
+        name = f"{self.dataset}@{names.new_snapshot(time.time())}"
+        self._libzfs.snapshot(name, {PROPERTY: "1"})
+        try:
+            # what was written since the last one is asked for along with the id
+            wanted = "guid" if last is None else f"guid,written@{last.short}"
+            guid, *written = properties(name, wanted)
+            frozen = self._listing.learn(name, int(guid))
+        except BaseException:
+            with contextlib.suppress(SnapshotError):
+                self._libzfs.destroy_snapshots([name])
+            raise
+        nothing = last is not None and written == ["0"]
+        self._nothing_written = (last.id, frozen.id) if last is not None and nothing else ("", "")
+        return frozen.id
+
+    def _is_same(self, last: NativeSnapshot, new: str) -> bool:
+        return self._nothing_written == (last.id, new) or super()._is_same(last, new)
+
+    def settle(self, progress: Progress | None = None) -> None:
+        """Make the manifests and content ids that are missing, of all that can be read."""
+        for found in self._native():
+            with contextlib.suppress(SnapshotNotFoundError, NotMountedError):
+                self._settle(found.id, progress)
+
+    # -- what there is -------------------------------------------------------------------------
+
+    def _native(self) -> builtins.list[NativeSnapshot]:
+        return [
+            NativeSnapshot(each.id, each.created, each.received) for each in self._listing.all()
+        ]
+
+    def _place(self, snapshot: str) -> str:
+        found = self._listing.find(snapshot)
+        return "" if found is None else self._listing.place(found)
+
+    def _get(self, snapshot: str) -> Frozen:
+        """Return a snapshot, or raise SnapshotNotFoundError."""
+        found = self._listing.find(snapshot)
+        if found is None:
+            raise SnapshotNotFoundError(
+                f"There is no snapshot {snapshot[:64]!r} in this workspace."
+            )
+        return found
+
+    def _tree(self, snapshot: str) -> Tree:
+        self._listing.enter(self._get(snapshot))
+        return super()._tree(snapshot)
+
+    def _touched(self, old: str, new: str, limit: int = 0) -> Touched | None:
+        first, second = sorted((self._get(old), self._get(new)), key=lambda each: each.created)
+        if first.dataset != second.dataset:
+            return None
+        for each in (first, second):
+            self._listing.enter(each)
+        return differences.touched(
+            first.name,
+            second.name,
+            names.mount_point(first.dataset),
+            (self._listing.place(first), self._listing.place(second)),
+            limit,
+            _PATIENCE if limit else 0.0,
+        )
+
+    # -- dropping ------------------------------------------------------------------------------
+
+    def _drop(self, snapshots: Iterable[str]) -> None:
+        doomed = self._listing.named(set(snapshots))
+        # one that was received may be a clone of another, but never the other way round
+        for found in sorted(doomed, key=lambda each: (not each.received, -each.created)):
+            self._destroy(found)
+        if any(found.received for found in doomed):
+            self._replicas.drop_empty()
+            self._replicas.changed()
+
+    def _destroy(self, found: Frozen) -> None:
+        try:
+            self._libzfs.destroy_snapshots([found.name])
+        except ZfsError as error:
+            if error.errno == errno.EEXIST:
+                raise self._cloned(found) from error
+            if error.errno == errno.EBUSY:
+                raise self._busy(found) from error
+            if error.errno != errno.ENOENT:
+                raise
+        self._listing.forget(found.name)
+
+    def _cloned(self, found: Frozen) -> HeldError:
+        clones = properties(found.name, "clones")[0].split(",")
+        received = [name for name in clones if names.is_replica(name, self.dataset)]
+        others = [name for name in clones if name not in received]
+        reasons, advice = [], []
+        if others:
+            reasons.append(f"the clone {', '.join(others)} shares its content")
+            advice.append(f"zfs destroy {others[0]}")
+        if received:
+            reasons.append(f"what was received as new since then ({', '.join(received)}) needs it")
+            advice.append("drop the snapshots that were received later")
+        return HeldError(
+            f"The snapshot {found.id} was not destroyed: {' and '.join(reasons)}. Nothing was "
+            f"changed. If it is to go, first {' and '.join(advice)}."
+        )
+
+    def _busy(self, found: Frozen) -> HeldError:
+        tags = self._libzfs.holds([found.name])[found.name]
+        why = f"it is held in ZFS as {', '.join(sorted(tags))}" if tags else "it is being read"
+        advice = "release the hold (zfs release)" if tags else "try again when that is done"
+        return HeldError(
+            f"The snapshot {found.id} ({found.name}) was not destroyed: {why}. Nothing was "
+            f"changed. If it is to go, {advice}."
+        )
+
+    def _free_bytes(self) -> int:
+        pool = self.dataset.partition("/")[0]
+        deadline = time.monotonic() + _FREEING_PATIENCE
+        with contextlib.suppress(SnapshotError):
+            while True:
+                command.run("wait for the pool", pool, "sync", pool, name="zpool")
+                freeing = command.run(
+                    "wait for the pool", pool, "get", "-Hp", "-o", "value", "freeing", pool,
+                    name="zpool",
+                )  # fmt: skip
+                if freeing.strip() in ("0", "-") or time.monotonic() > deadline:
+                    break
+        return super()._free_bytes()
+
+    # -- holds ---------------------------------------------------------------------------------
+
+    def _tags(self) -> dict[str, set[str]]:
+        known = {found.name: found.id for found in self._listing.all()}
+        tags: dict[str, set[str]] = {}
+        for name, held in self._libzfs.holds([*known]).items():
+            ours = {tag.removeprefix(TAG) for tag in held if tag.startswith(TAG)}
+            if ours:
+                tags[known[name]] = ours
+        return tags
+
+    def hold(self, snapshots: Iterable[str], tag: str) -> None:
+        """Protect snapshots by holds of ZFS; see :meth:`Engine.hold`."""
+        wanted = list(dict.fromkeys(snapshots))
+        require_tag(tag)
+        self._store.prepare()
+        with self._store.shared("nothing was held"):
+            found = [self._get(snapshot).name for snapshot in wanted]
+            held = self._libzfs.holds(found)
+            fresh = [name for name in found if TAG + tag not in held[name]]
+            if not fresh:
+                return
+            try:
+                missing = self._libzfs.hold(fresh, TAG + tag)
+            except ZfsError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+                # another process was first with one of them, so none was held
+                missing = [name for each in fresh for name in self._hold_one(each, TAG + tag)]
+            if missing:
+                self._libzfs.release([name for name in fresh if name not in missing], TAG + tag)
+                raise SnapshotNotFoundError(
+                    f"There is no snapshot {missing[0]} any more. Nothing was held."
+                )
+
+    def _hold_one(self, name: str, tag: str) -> builtins.list[str]:
+        try:
+            return self._libzfs.hold([name], tag)
+        except ZfsError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            return []
+
+    def release(self, snapshots: Iterable[str], tag: str) -> None:
+        """Take a hold of ZFS off snapshots; see :meth:`Engine.release`."""
+        require_tag(tag)
+        wanted = set(snapshots)
+        found = [each.name for each in self._listing.all() if each.id in wanted]
+        held = self._libzfs.holds(found)
+        names_ = [name for name in found if TAG + tag in held[name]]
+        if names_:
+            self._libzfs.release(names_, TAG + tag)
+
+    # -- giving back ---------------------------------------------------------------------------
+
+    def clone(self, snapshot: str, to: Path, progress: Progress | None = None) -> None:
+        """Make a dataset that begins as the snapshot, mounted at ``to``.
+
+        It shares all room with the snapshot, which cannot be destroyed until the dataset is. Where
+        this user may not mount, the files are copied instead.
+        """
+        if os.path.lexists(to):
+            raise SnapshotError(f"{to} exists already, so nothing was cloned. Choose a new folder.")
+        name = self._get(snapshot).name
+        if os.geteuid():
+            self.restore(snapshot, to, progress=progress)
+            return
+        clone(self._libzfs, self.dataset, name, os.path.abspath(to), self._is_other)
+
+    # -- moving --------------------------------------------------------------------------------
+
+    def _flags(self, name: str) -> builtins.list[str]:
+        """Return how a snapshot is sent: as it is on disk, as far as that can be."""
+        if properties(name, "encryption")[0] not in ("off", "-"):
+            return ["raw"]
+        return ["compress", "embedded_data", "large_blocks"]
+
+    def _plan(self, snapshot: str, base: str | None) -> _Plan:
+        """Return how to send a snapshot.
+
+        From what is no ancestor nothing can be sent, so then all is.
+        """
+        name = self._get(snapshot).name
+        since = None if base is None else self._get(base).name
+        flags = self._flags(name)
+        if since is not None:
+            try:
+                return _Plan(name, since, flags, self._libzfs.send_space(name, since, flags))
+            except ZfsError as error:
+                if error.errno not in _UNRELATED:
+                    raise
+        return _Plan(name, None, flags, self._libzfs.send_space(name, None, flags))
+
+    def send_size(self, snapshot: str, base: str | None = None) -> int:
+        """Estimate what :meth:`send` would write, as ZFS does."""
+        return self._plan(snapshot, base).size
+
+    def send(
+        self,
+        snapshot: str,
+        to: BinaryIO,
+        base: str | None = None,
+        resume: str = "",
+        progress: Progress | None = None,
+    ) -> None:
+        """Write a snapshot as ZFS sends it; see :meth:`Engine.send`."""
+        plan = self._plan(snapshot, base)
+        sent_base = "" if plan.since is None or base is None else base
+        raw = "raw" in plan.flags
+        if resume:
+            token = Token.parse(resume)
+            if token is None or token.snapshot != snapshot:
+                raise SnapshotError(
+                    "This is not a token of a transfer of this snapshot that was cut. Nothing was "
+                    "sent. Begin anew, without a token."
+                )
+            sent_base, raw = token.base, token.raw
+        content = self.content_id(snapshot, compute=False)
+        short = plan.name.partition("@")[2]
+        header = Header(snapshot, sent_base, short, content, raw, bool(resume), plan.size)
+
+        def produce(fd: int) -> None:
+            if resume:
+                self._libzfs.send_rest(resume, fd)
+            else:
+                self._libzfs.send(plan.name, plan.since, fd, plan.flags)
+
+        writer = FrameWriter(to, header.to_json())
+        try:
+            transfer.send(writer, produce, plan.size, progress)
+        finally:
+            writer.close()
+
+    def receive(self, source: BinaryIO, progress: Progress | None = None) -> str:
+        """Take in a snapshot into a dataset below the volume; see :meth:`Engine.receive`."""
+        reader = FrameReader(source)
+        require_engine(reader.header, self.name, FORMAT)
+        header = Header.from_json(reader.header)
+        self._store.prepare()
+        with self._store.shared("the snapshot was not received"):
+            there = self.exists(header.snapshot)
+            if there:
+                self._returned(header.snapshot)
+        if there:
+            transfer.drain(reader)
+            return header.snapshot
+        with self._replicas.receiving():
+            name = self._receive(reader, header, progress)
+        self._replicas.changed()
+        self._prove(name, header)
+        self._returned(header.snapshot)
+        return header.snapshot
+
+    def _receive(self, reader: FrameReader, header: Header, progress: Progress | None) -> str:
+        """Take in a stream; return the name of the new snapshot."""
+        name, origin = self._target(header)
+
+        def consume(fd: int) -> None:
+            self._libzfs.receive(
+                name,
+                fd,
+                origin=origin,
+                raw=header.raw,
+                properties=self._replicas.properties(),
+            )
+
+        def on_last() -> None:
+            # it is spared by gc from the moment when it is there
+            self._returned(header.snapshot)
+
+        try:
+            transfer.receive(reader, consume, on_last, header.bytes, progress)
+        except (TransferError, ZfsError) as error:
+            partial = self._partial(header.snapshot)
+            if partial is not None:
+                raise TransferError(
+                    f"{error} What arrived is kept here, and the transfer can go on behind it.",
+                    partial.token,
+                ) from error
+            if isinstance(error, TransferError) or error.errno not in _FOR_GOOD:
+                raise TransferError(f"{error} Nothing of it was kept.") from error
+            raise
+        return name
+
+    def _target(self, header: Header) -> tuple[str, str | None]:
+        """Return the snapshot to receive as, and the one to start from if the dataset is new."""
+        partials = self._replicas.partials()
+        partial = next((each for each in partials if each.snapshot == header.snapshot), None)
+        if header.resume:
+            if partial is None:
+                raise TransferError(
+                    "What was sent is the rest of a transfer of which nothing is kept here. "
+                    "Nothing was changed. Send it from its beginning."
+                )
+            return f"{partial.dataset}@{header.name}", None
+        base = None
+        if header.base:
+            base = self._listing.find(header.base)
+            if base is None:
+                raise SnapshotError(
+                    f"What was sent is only what is new since the snapshot {header.base}, which is "
+                    "not here. Nothing was changed. Receive that one first, or send all of it."
+                )
+        if partial is not None:
+            self._replicas.abandon(partial)
+        if base is None:
+            return f"{names.new_replica(self.dataset)}@{header.name}", None
+        dataset = base.dataset
+        busy = {each.dataset for each in partials if each is not partial}
+        if base.received and dataset not in busy and self._replicas.newest(dataset) == base.name:
+            # whoever wrote to it after all is not to stand in the way
+            self._libzfs.rollback(dataset)
+            return f"{dataset}@{header.name}", None
+        return f"{names.new_replica(self.dataset)}@{header.name}", base.name
+
+    def _prove(self, name: str, header: Header) -> None:
+        """Compare what arrived with what was said to be sent; drop it where it differs."""
+        lines = command.table(
+            "look for a snapshot", name, "get", "-Hp", "-o", "value", "guid", name
+        )
+        if names.identity(int(lines[0][0])) != header.snapshot:
+            self._libzfs.destroy_snapshots([name])
+            self._replicas.drop_empty()
+            raise SnapshotError(
+                "What arrived is another snapshot than was said to be sent. It was dropped again. "
+                "Send it again."
+            )
+        try:
+            self._check_arrived(header.snapshot, header.content)
+        except CorruptStoreError:
+            self._drop([header.snapshot])
+            raise
+        except NotMountedError:
+            pass  # ZFS has verified its own checksums; the content id is proven once it is mounted
+
+    def _partial(self, snapshot: str) -> Partial | None:
+        return next((each for each in self._replicas.partials() if each.snapshot == snapshot), None)
+
+    def partial(self) -> dict[str, str]:
+        """Return transfers that were cut; see :meth:`Engine.partial`."""
+        return {each.snapshot: each.token for each in self._replicas.partials()}
+
+    # -- looking after the store ---------------------------------------------------------------
+
+    def usage(self, *, each: bool = False) -> Usage:
+        """How much room the dataset and its received snapshots take; see :meth:`Engine.usage`.
+
+        ``stored_bytes`` is what the folder and its snapshots take together: ZFS keeps no copy of
+        what they share. ``extra`` tells the parts.
+        """
+        known = self._listing.all()
+        usage = Usage(snapshots=len(known))
+        datasets = [self.dataset, *self._replicas.datasets()]
+        wanted = "usedbydataset,usedbysnapshots"
+        lines = command.table(
+            "look for room", self.dataset, "get", "-Hp", "-o", "name,property,value", wanted,
+            *datasets,
+        )  # fmt: skip
+        parts = {"folder": 0, "snapshots": 0, "received": 0}
+        for dataset, name, value in lines:
+            part = "snapshots" if name == "usedbysnapshots" else "folder"
+            parts["received" if dataset != self.dataset else part] += int(value)
+        usage.stored_bytes = sum(parts.values())
+        usage.extra = parts
+        sizes = self._sizes([found.name for found in known]) if each else {}
+        for found in known:
+            try:
+                logical = self._logical(found.id)
+            except NotMountedError:
+                logical = 0
+            usage.logical_bytes += logical
+            if each:
+                alone, referenced = sizes.get(found.name, (0, 0))
+                shared = max(0, referenced - alone)
+                usage.each.append(SnapshotUsage(found.id, alone, shared, logical))
+        return usage
+
+    @staticmethod
+    def _sizes(found: builtins.list[str]) -> dict[str, tuple[int, int]]:
+        """Return what each snapshot takes alone and what it refers to, in bytes."""
+        sizes: dict[str, tuple[int, int]] = {}
+        for start in range(0, len(found), _AT_ONCE):
+            lines = command.table(
+                "look for room", found[start], "list", "-Hp", "-t", "snapshot",
+                "-o", "name,used,referenced", *found[start : start + _AT_ONCE],
+            )  # fmt: skip
+            sizes |= {name: (int(alone), int(all_)) for name, alone, all_ in lines}
+        return sizes
