@@ -488,7 +488,7 @@ def btrfs(base: Path, rounds: int, scale: float) -> dict[str, list[float]]:
 def zfs() -> dict[str, list[float]]:
     """Measure ZFS in the virtual machine of the tests."""
     root = Path(__file__).resolve().parent.parent
-    command = [sys.executable, str(root / "tests/zfs/vm/run.py"), sys.executable]
+    command = [sys.executable, str(root / "tests/zfs/vm/machine.py"), sys.executable]
     out = run([*command, str(root / "benchmarks/zfs_inside.py")], root)
     return dict(json.loads(out[out.index("{") : out.rindex("}") + 1]))
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from dotscience_jupyter import provenance
 from dotscience_jupyter.committer import WENT_BACK, Committer
-from dotscience_jupyter.records import (
-    Records,
-    Workspace,
-)
+from dotscience_jupyter.records import Records, RecordsError, Workspace
 from dotscience_jupyter.records import models as rows
-from dotscience_jupyter.records.paths import to_text
-from dotscience_jupyter.snapshots import Kind, Progress, open_engine
+from dotscience_jupyter.records.paths import from_text, to_text
+from dotscience_jupyter.snapshots import Kind, Progress, SnapshotError, open_engine
 
 from . import bodies, models
 from .errors import ApiError
@@ -341,7 +339,23 @@ class WorkspaceService(StoreService):
             row = self.records.get_run(id)
             logs = self.records.logs(row.commit_id)
             made_by = self.records.writers_of(_versions(row))
-        return bodies.run_detail(row, logs, made_by)
+            detail = bodies.run_detail(row, logs, made_by)
+            for file in (*detail.inputs, *detail.outputs):
+                if file.digest is None and file.size is not None:
+                    file.digest = self._late_digest(file, detail.commit)
+        return detail
+
+    def _late_digest(self, file: models.RunFile, commit: str) -> str | None:
+        """Return the digest of a file that was too large to be read for its commit, if it is known.
+
+        An input is as the commit has it that is its version, an output as that of its run does.
+        """
+        with suppress(RecordsError, SnapshotError):
+            snapshot = self.records.get_commit(file.version or commit).snapshot
+            if self._content_id(snapshot):
+                entry = self.engine.entry(snapshot, from_text(file.path))
+                return entry.digest if entry.size == file.size else None
+        return None
 
     def series(self, id: str, name: str, points: int = 2000) -> models.SeriesPoints:  # noqa: A002 - the API's own word
         """Return the points of one metric, at most ``points`` of them (2 or more)."""

@@ -13,11 +13,13 @@ from contextlib import closing
 from io import BytesIO
 
 import pytest
+from blake3 import blake3
 from filelock import FileLock
 
 from dotscience_jupyter.api import ApiError, PathMapper, WorkspaceService, service, store
 from dotscience_jupyter.committer import CommitterError
 from dotscience_jupyter.records import RecordsError, Workspace
+from dotscience_jupyter.records.store import NewCommit, NewFile, NewRun
 from dotscience_jupyter.snapshots import CorruptStoreError, SnapshotError, TransferError
 
 
@@ -102,6 +104,34 @@ def test_series_and_types_of_a_spooled_run(opened):
     assert 2345.0 in points.steps
     assert code(opened.series, "run-1", "none") == (404, "not_found")
     assert code(opened.series, "zzzz", "none") == (404, "not_found")
+
+
+def test_a_digest_that_was_not_known_at_the_commit_is_told_once_it_is(opened):
+    """Of a large file that the engine froze without reading it."""
+    content = b"m" * 5000
+    (opened.workspace.root / "big.bin").write_bytes(content)
+    first = opened.commit("one").commit
+    assert first
+    files = [
+        NewFile("input", "big.bin", size=5000),
+        NewFile("output", "big.bin", size=5000),
+        NewFile("output", "other.bin", size=5000),  # not there
+        NewFile("output", "a.txt", size=77),  # written over since
+        NewFile("output", "unknown.bin"),
+    ]
+    run = NewRun("run-1", "workload", files=files)
+    new = NewCommit(first.snapshot, "dotscience.run.v1", "two", "Ada", runs=[run])
+    opened.records.commit([new], expected_head=first.id)
+
+    def digests() -> list[str | None]:
+        detail = opened.run("run-1")
+        return [file.digest for file in (*detail.inputs, *detail.outputs)]
+
+    assert digests() == [None] * 5
+    opened.engine.settle()
+    known = blake3(content).hexdigest()
+    assert sorted(digests(), key=str) == sorted([known, known, None, None, None], key=str)
+    assert opened.verify().problems == []
 
 
 def test_logs_and_their_ends(opened):

@@ -19,7 +19,7 @@ from snapshot_helpers import State, state_of, write
 from dotscience_jupyter.snapshots import COMMIT_HOLD, EmbeddedEngine, SnapshotError
 from dotscience_jupyter.snapshots.embedded import database
 
-STATES = int(os.environ.get("DOTSCIENCE_POWERCUTS", "200"))
+STATES = int(os.environ.get("DOTSCIENCE_POWERCUTS", "100"))
 """Crash states to look at; all of them where it is 0."""
 
 Promise = tuple[int, str, Callable[[EmbeddedEngine], bool]]

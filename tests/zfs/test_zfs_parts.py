@@ -136,10 +136,10 @@ def test_zfs_diff_is_read(places: Places) -> None:
         "": False,
         "d": False,
         "edited": False,
-        "gone": False,
+        "gone": True,
         "new": True,
-        "before": False,
-        odd: False,
+        "before": True,
+        odd: True,
         "from": True,
         "to": True,
     }

@@ -81,7 +81,7 @@ def may_snapshot(folder: Path) -> bool:
 
 def _may_everything() -> bool:
     """Whether this process has CAP_SYS_ADMIN, which btrfs asks for where it is not said else."""
-    with open("/proc/self/status", encoding="ascii") as file:
+    with open("/proc/self/status", encoding="utf-8") as file:
         for line in file:
             if line.startswith("CapEff:"):
                 return bool(int(line.split()[1], 16) >> _CAP_SYS_ADMIN & 1)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from .output import Data
-from .packs import compress, compress_all
+from .packs import RAW, compress_all, is_promising
 
 _BATCH = 1 << 20
 """Bytes of a batch."""
@@ -49,6 +49,9 @@ class Batches:
 
     def put(self, digest: bytes, data: bytes) -> None:
         """Take an object that is not there yet."""
+        if not is_promising(data):
+            self._store(digest, RAW, data, len(data))
+            return
         self._objects[digest] = data
         self._batch.append(digest)
         self._size += len(data)
@@ -72,15 +75,16 @@ class Batches:
 
     def flush(self) -> None:
         """Store all that was taken."""
-        if self._flight or self._size > _FEW:
+        if self._batch and (self._flight or self._size > _FEW):
             self._send()
         while self._flight:
             self._land()
-        for digest in self._batch:
-            data = self._objects[digest]
-            self._store(digest, *compress(data), len(data))
-            del self._objects[digest]
-        self._batch, self._size = [], 0
+        if self._batch:  # they are so few that a thread would take longer
+            done: Future[list[tuple[int, Data]]] = Future()
+            done.set_result(compress_all([self._objects[digest] for digest in self._batch]))
+            self._flight.append((self._batch, done))
+            self._batch, self._size = [], 0
+            self._land()
 
     def close(self) -> None:
         """Drop what was not stored, and end the threads."""

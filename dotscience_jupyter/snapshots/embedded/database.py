@@ -15,7 +15,7 @@ from typing import TypeVar
 from dotscience_jupyter.snapshots.engine import CorruptStoreError, SnapshotError
 
 from .batching import Batches
-from .output import Data
+from .output import Data, room_in_cache
 from .packs import Pack, PackWriter
 from .packset import PackSet
 from .store import Store, fsync_folder, writing
@@ -248,7 +248,9 @@ class Session:
     def _append(self, digest: bytes, codec: int, stored: Data, length: int) -> None:
         writer = self._writer
         if writer is None:
-            writer = self._writer = PackWriter(self._database.store)
+            # what is much would displace everything else from the page cache
+            direct = len(self._closed.packs) * PACK_LIMIT > room_in_cache()
+            writer = self._writer = PackWriter(self._database.store, direct=direct)
         writer.add(digest, codec, stored, length)
         if writer.size >= PACK_LIMIT or writer.count >= PACK_OBJECTS:
             if self._publisher is None:

@@ -1,10 +1,10 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Writing one large new file at the speed of the disk, and leaving the page cache alone.
+"""Writing one large new file at the speed of the disk.
 
-What is frozen is rarely read soon. Through the page cache it would displace what the user works
-with, and cost a copy of every byte; so full blocks are written past it (``O_DIRECT``) where the
-file system can, by a thread, while the next block is filled.
+A thread writes full blocks while the next one is filled. It writes them past the page cache
+(``O_DIRECT``) where there is much to write and the file system can: it would displace what the
+user works with. Otherwise it lets the disk begin early, so that little is left to wait for.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ from .store import writing
 BLOCK = 1 << 22
 """Bytes written at a time: a multiple of every file system's unit."""
 
-_AHEAD = 2
+_AHEAD = 4
+_SYNC = 8
+"""After so many blocks the disk is told to begin."""
 _DIRECT = getattr(os, "O_DIRECT", 0)
 
 Data = bytes | memoryview
+
+
+def room_in_cache() -> int:
+    """Return how many bytes one may write through the page cache without harm to others."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
 
 
 class Output:
@@ -39,17 +46,23 @@ class Output:
         The open file, which is empty. It stays the caller's.
     folder
         The store's folder, for error messages.
+    direct
+        Whether to write past the page cache.
     """
 
-    def __init__(self, fd: int, folder: str) -> None:
+    def __init__(self, fd: int, folder: str, *, direct: bool) -> None:
         self._fd = fd
         self._folder = folder
+        self._wanted = direct
         self._block = mmap.mmap(-1, BLOCK)  # direct writes want memory that starts at a page
         self._filled = 0
         self._free: list[mmap.mmap] = []
         self._flight: deque[tuple[mmap.mmap, Future[None]]] = deque()
         self._thread: ThreadPoolExecutor | None = None
         self._direct = False
+        self._syncer: ThreadPoolExecutor | None = None
+        self._syncs: list[Future[None]] = []
+        self._unsynced = 0
 
     def write(self, *parts: Data) -> None:
         """Append bytes. Raises StoreWriteError."""
@@ -75,7 +88,7 @@ class Output:
         """Hand the block to the thread, and take another one."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "dotscience-write")
-            self._set_direct(True)
+            self._set_direct(self._wanted)
         self._flight.append((self._block, self._thread.submit(self._put, self._block)))
         if len(self._flight) > _AHEAD:
             self._land()
@@ -87,6 +100,12 @@ class Output:
         with writing(self._folder):
             written.result()
         self._free.append(block)
+        self._unsynced += 1
+        if self._unsynced >= _SYNC and not self._direct:
+            if self._syncer is None:
+                self._syncer = ThreadPoolExecutor(1, "dotscience-sync")
+            self._syncs.append(self._syncer.submit(os.fdatasync, self._fd))
+            self._unsynced = 0
 
     def _put(self, data: Data | mmap.mmap) -> None:
         view = memoryview(data)
@@ -119,13 +138,16 @@ class Output:
         with writing(self._folder):
             self._put(memoryview(self._block)[: self._filled])
             self._filled = 0
+            for synced in self._syncs:
+                synced.result()  # the system tells of a failed write only once
             os.fsync(self._fd)
         self.close()
 
     def close(self) -> None:
         """Wait until nothing is being written any more."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=True, cancel_futures=True)
-            self._thread = None
+        for thread in (self._thread, self._syncer):
+            if thread is not None:
+                thread.shutdown(wait=True, cancel_futures=True)
+        self._thread = self._syncer = None
         self._flight.clear()
         self._free.clear()

@@ -15,7 +15,8 @@ import sys
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
+from typing import Any
 
 import zstandard
 from blake3 import blake3
@@ -50,8 +51,8 @@ _FAST = zstandard.ZstdCompressionParameters(
 """As fast as zstd's level 2, as small as its level 3: a large table finds what far steps miss."""
 _WORTH = 64
 """Shorter objects are stored as they are."""
-_PROBE = 1 << 13
-_TRIED_FROM = 1 << 16
+_PROBE = 1 << 12
+_PROBED_FROM = 1 << 14
 
 _local = threading.local()
 
@@ -62,42 +63,39 @@ def hash_bytes(data: Data) -> bytes:
 
 
 def compress(data: Data) -> tuple[int, Data]:
-    """Return (RAW or ZSTD, bytes to store): compressed only where that saves a sixteenth.
+    """Return (RAW or ZSTD, bytes to store): compressed only where that saves a sixteenth."""
+    if not is_promising(data):
+        return RAW, data
+    small = _compressor().compress(data)
+    return (ZSTD, small) if _pays(len(data), small) else (RAW, data)
 
-    Large data is tried on a few kilobytes at its start and in its middle first.
+
+def is_promising(data: Data) -> bool:
+    """Whether some data may be worth compressing.
+
+    More than a little is tried on a few kilobytes at its start and in its middle.
     """
     length = len(data)
-    if length < _WORTH:
-        return RAW, data
+    if length <= _PROBED_FROM:
+        return length >= _WORTH
     compressor = _compressor()
-    if length > _TRIED_FROM:
-        view = memoryview(data)
-        for at in (0, length // 2):
-            if _pays(_PROBE, compressor.compress(view[at : at + _PROBE])):
-                break
-        else:
-            return RAW, data
-    small = compressor.compress(data)
-    return (ZSTD, small) if _pays(length, small) else (RAW, data)
+    view = memoryview(data)
+    return any(
+        _pays(_PROBE, compressor.compress(view[at : at + _PROBE])) for at in (0, length // 2)
+    )
 
 
 def compress_all(objects: list[bytes]) -> list[tuple[int, Data]]:
-    """Return what :meth:`compress` does for each object; small ones are compressed at one go."""
+    """Return what :func:`compress` does, for objects that are promising."""
     compressor = _compressor()
     many = getattr(compressor, "multi_compress_to_buffer", None)  # not in all builds of zstandard
-    if many is None:
-        return [compress(data) for data in objects]
-    small = [data for data in objects if _WORTH <= len(data) <= _TRIED_FROM]
-    found = iter(many(small, threads=1) if small else ())
-    result: list[tuple[int, Data]] = []
-    for data in objects:
-        if _WORTH <= len(data) <= _TRIED_FROM:
-            stored = next(found)
-            pays = _pays(len(data), stored)
-            result.append((ZSTD, stored.tobytes()) if pays else (RAW, data))
-        else:
-            result.append(compress(data))
-    return result
+    found: Iterable[Any] = map(compressor.compress, objects)
+    if many is not None:
+        found = many(objects, threads=1)
+    return [
+        (ZSTD, bytes(small)) if _pays(len(data), small) else (RAW, data)
+        for data, small in zip(objects, found, strict=True)
+    ]
 
 
 def _compressor() -> zstandard.ZstdCompressor:
@@ -377,13 +375,20 @@ class PackWriter:
     """A pack in the making.
 
     Whether it holds an object may be asked from any thread, also when it was published.
+
+    Parameters
+    ----------
+    store
+        Where it will be.
+    direct
+        Whether to write past the page cache.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, direct: bool = True) -> None:
         self._store = store
         with writing(store.folder):
             self._path, self._fd = store.temporary()
-        self._output = Output(self._fd, store.folder)
+        self._output = Output(self._fd, store.folder, direct=direct)
         self._output.write(PACK_MAGIC)
         self._columns = _Columns()
         self._ids: dict[bytes, None] | None = {}

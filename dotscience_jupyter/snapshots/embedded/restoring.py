@@ -33,6 +33,8 @@ from .trees import Trees
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_DEPTH = 400
 _WORKERS = 8
+_AHEAD = 128
+"""So many parts of large files wait, each with an open file at most."""
 _SMALL = 1 << 20
 """A file of more bytes is written in parts, by several threads."""
 _BATCH_BYTES = 1 << 21
@@ -119,15 +121,23 @@ class _Folder:
 
 
 class _File:
-    """An open file that is written to."""
+    """An open file that is written to.
 
-    __slots__ = ("fd", "folder", "item", "left")
+    Attributes
+    ----------
+    writing
+        Held while something is written: the system lets only one write at a time, and others
+        would burn time until it is their turn.
+    """
+
+    __slots__ = ("fd", "folder", "item", "left", "writing")
 
     def __init__(self, fd: int, item: Item, folder: _Folder) -> None:
         self.fd = fd
         self.item = item
         self.folder = folder
         self.left = 1
+        self.writing = threading.Lock()
 
 
 class _Restore:
@@ -144,8 +154,8 @@ class _Restore:
         self._reader = Reader(trees)
         self._lock = threading.Lock()
         self._fds: set[int] = set()
-        self._workers = min(_WORKERS, len(os.sched_getaffinity(0)))
-        self._pool = ThreadPoolExecutor(self._workers, "dotscience-restore")
+        workers = min(_WORKERS, len(os.sched_getaffinity(0)))
+        self._pool = ThreadPoolExecutor(workers, "dotscience-restore")
         self._flight: deque[Future[None]] = deque()
         self._batch: list[tuple[_Folder, Item]] = []
         self._batch_bytes = self._batch_folders = 0
@@ -308,11 +318,11 @@ class _Restore:
         batch, self._batch = self._batch, []
         self._batch_bytes = self._batch_folders = 0
         if batch:
-            self._submit(self._write_batch, batch)
+            self._write_batch(batch)
 
     def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
         self._flight.append(self._pool.submit(work, *arguments))
-        while len(self._flight) > 2 * self._workers:
+        while len(self._flight) > _AHEAD:
             self._flight.popleft().result()
 
     # -- the threads that write ----------------------------------------------------------------
@@ -323,7 +333,8 @@ class _Restore:
             places.append(start)
             start += length
         for number, data in self._reader.read(wanted):
-            _write(file.fd, data, places[number])
+            with file.writing:
+                _write(file.fd, data, places[number])
         self._done(file)
 
     def _write_batch(self, batch: list[tuple[_Folder, Item]]) -> None:

@@ -233,8 +233,9 @@ class Store:
     def generation(self) -> str:
         """Return what changes whenever objects were dropped from the store."""
         try:
-            with open(self._generation, encoding="ascii", errors="replace") as file:
-                return file.read()
+            with open(self._generation, "rb") as file:
+                # UTF-8 needs no codec to be imported, which may fail without privileges
+                return file.read().decode("utf-8", "replace")
         except OSError:
             return ""
 

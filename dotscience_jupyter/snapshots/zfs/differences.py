@@ -84,7 +84,6 @@ def _add(found: Touched, line: bytes, point: bytes, places: tuple[str, str]) -> 
     if _ATTRIBUTES in line:
         return
     old_place, new_place = places
-    is_folder = kind == _FOLDER
     looks = [(fields[2], old_place if change in b"-R" else new_place)]
     if renamed:
         looks.append((fields[3], new_place))
@@ -92,9 +91,9 @@ def _add(found: Touched, line: bytes, point: bytes, places: tuple[str, str]) -> 
         looks.append((fields[2], old_place))
     for raw, place in looks:
         path = _relative(raw, point)
-        if not is_folder:
+        if kind != _FOLDER:
             _require_single(f"{place}/{path}")
-        found[path] = found.get(path, False) or (is_folder and change != b"M")
+        found[path] = found.get(path, False) or change != b"M"
 
 
 def _relative(raw: bytes, point: bytes) -> str:

@@ -234,6 +234,14 @@ class ZfsEngine(NativeEngine):
             self._replicas.drop_empty()
             self._replicas.changed()
 
+    def _discard(self, snapshot: str) -> None:
+        # where somebody is looking at it already, there is one more snapshot of the same
+        with contextlib.suppress(HeldError):
+            self._destroy(self._get(snapshot))
+
+    def _tidy(self) -> None:
+        self._replicas.drop_empty()
+
     def _destroy(self, found: Frozen) -> None:
         try:
             self._libzfs.destroy_snapshots([found.name])

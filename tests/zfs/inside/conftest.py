@@ -16,6 +16,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "snapshots"))
 from zfs_world import Pool, new_pool
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a slow machine the time to tell that nothing changed."""
+    monkeypatch.setattr("dotscience_jupyter.snapshots.native.engine._PATIENCE", 120.0)
+    monkeypatch.setattr("dotscience_jupyter.snapshots.zfs.engine._PATIENCE", 120.0)
+
+
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     """A pool of our own."""

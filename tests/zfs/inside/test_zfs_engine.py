@@ -203,7 +203,7 @@ def test_what_zfs_diff_leaves_out_did_not_change(
     rand = random.Random(1)
     snapshots = [engine.snapshot().id]
     known = 0
-    for _ in range(6):
+    for _ in range(5):
         for _ in range(6):
             _do_something(rand, folder)
         snapshots.append(engine.snapshot().id)
@@ -211,7 +211,7 @@ def test_what_zfs_diff_leaves_out_did_not_change(
     for old, new in zip(snapshots, snapshots[1:], strict=False):
         known += engine._touched(old, new) is not None
         found.append(engine.diff(old, new, renames=True))
-    assert known >= 3, "most differences are found by zfs diff"
+    assert known >= 2, "most differences are found by zfs diff"
     monkeypatch.setattr(differences, "touched", lambda *_: None)
     for old, new, quick in zip(snapshots, snapshots[1:], found, strict=False):
         assert engine.diff(old, new, renames=True) == quick

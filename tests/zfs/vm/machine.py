@@ -153,6 +153,7 @@ def _script(command: list[str], environment: dict[str, str]) -> str:
         "LANG": "C.UTF-8",
         "VM_OUT": "/vmshare/out",
         "DOTSCIENCE_ZFS_TOOLS": str(tools()),
+        "PYTHONPATH": str(tools() / "openzfs"),
         **environment,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

@@ -3,7 +3,7 @@
 #
 # usage: tests.sh PYTHON       leaves engine.xml, engine.txt, suite.xml and suite.txt in $VM_OUT
 set -u
-export PYTHONPATH=$DOTSCIENCE_ZFS_TOOLS/openzfs PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
 inside=tests/zfs/inside
 run() {
     "$python" -m pytest -c $inside/pytest.ini --confcutdir=$inside --basetemp="/tmp/$1" \
