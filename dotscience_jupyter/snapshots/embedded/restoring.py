@@ -162,6 +162,7 @@ class _Restore:
         self._top: list[Item] = []
         self._top_fd = -1
         self._linked: dict[tuple[int, bytes, int, int], str] = {}
+        self._zeros: set[bytes] = set()  # chunks without anything to write
 
     # -- what the stage asks for ---------------------------------------------------------------
 
@@ -329,12 +330,16 @@ class _Restore:
 
     def _write_part(self, file: _File, start: int, wanted: list[tuple[bytes, int]]) -> None:
         places = []
-        for _, length in wanted:
-            places.append(start)
+        needed = []
+        for digest, length in wanted:
+            if digest not in self._zeros:
+                places.append(start)
+                needed.append((digest, length))
             start += length
-        for number, data in self._reader.read(wanted):
+        for number, data in self._reader.read(needed):
             with file.writing:
-                _write(file.fd, data, places[number])
+                if not _write(file.fd, data, places[number]):
+                    self._zeros.add(needed[number][0])
         self._done(file)
 
     def _write_batch(self, batch: list[tuple[_Folder, Item]]) -> None:
@@ -388,12 +393,18 @@ def _write_all(fd: int, data: Data) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _write(fd: int, data: Data, offset: int) -> None:
-    """Write data at an offset of a new file that has its size; long runs of zeros stay holes."""
+def _write(fd: int, data: Data, offset: int) -> bool:
+    """Write data at an offset of a new file that has its size; long runs of zeros stay holes.
+
+    Returns whether there was anything to write.
+    """
     view = memoryview(data)
+    written = False
     for start, end in _solid(data, offset):
+        written = True
         while start < end:
             start += os.pwrite(fd, view[start:end], offset + start)
+    return written
 
 
 def _solid(data: Data, offset: int) -> Iterator[tuple[int, int]]:
