@@ -8,11 +8,11 @@ from thread to thread than in compressing.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from .machine import processors
 from .output import Data
 from .packs import RAW, compress_all, is_promising
 
@@ -42,7 +42,7 @@ class Batches:
         self._size = 0
         self._flight: deque[tuple[list[bytes], Future[list[tuple[int, Data]]]]] = deque()
         self._pool: ThreadPoolExecutor | None = None
-        self._workers = min(_WORKERS, len(os.sched_getaffinity(0)))
+        self._workers = min(_WORKERS, processors())
 
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._objects

@@ -15,7 +15,8 @@ from typing import TypeVar
 from dotscience_jupyter.snapshots.engine import CorruptStoreError, SnapshotError
 
 from .batching import Batches
-from .output import Data, room_in_cache
+from .machine import room_in_cache
+from .output import Data
 from .packs import Pack, PackWriter
 from .packset import PackSet
 from .store import Store, fsync_folder, writing

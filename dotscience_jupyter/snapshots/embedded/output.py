@@ -29,11 +29,6 @@ _DIRECT = getattr(os, "O_DIRECT", 0)
 Data = bytes | memoryview
 
 
-def room_in_cache() -> int:
-    """Return how many bytes one may write through the page cache without harm to others."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
-
-
 class Output:
     """A file that is written from front to end. Used by one thread.
 
@@ -104,7 +99,9 @@ class Output:
         if self._unsynced >= _SYNC and not self._direct:
             if self._syncer is None:
                 self._syncer = ThreadPoolExecutor(1, "dotscience-sync")
-            self._syncs.append(self._syncer.submit(os.fdatasync, self._fd))
+            # not every system has the one that leaves out the times
+            sync = getattr(os, "fdatasync", os.fsync)
+            self._syncs.append(self._syncer.submit(sync, self._fd))
             self._unsynced = 0
 
     def _put(self, data: Data | mmap.mmap) -> None:

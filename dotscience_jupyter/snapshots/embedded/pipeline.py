@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from .chunking import Cutter
 from .database import Session
+from .machine import processors
 from .output import Data
 from .packs import compress, hash_bytes
 
@@ -68,7 +69,7 @@ class Pipeline:
 
     def __init__(self, on_read: Callable[[int], None] | None = None) -> None:
         self._on_read = on_read
-        workers = min(_WORKERS, len(os.sched_getaffinity(0)))
+        workers = min(_WORKERS, processors())
         self._depth = workers + 3
         self._pool = ThreadPoolExecutor(workers, "dotscience-chunk")
         self._hasher = ThreadPoolExecutor(1, "dotscience-hash")

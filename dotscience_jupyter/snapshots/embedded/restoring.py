@@ -25,6 +25,7 @@ from dotscience_jupyter.snapshots.engine import (
 )
 from dotscience_jupyter.snapshots.staging import opened
 
+from .machine import processors
 from .objects import FILE, FOLDER, LINK, Item
 from .output import Data
 from .readahead import RUN, Reader
@@ -154,7 +155,7 @@ class _Restore:
         self._reader = Reader(trees)
         self._lock = threading.Lock()
         self._fds: set[int] = set()
-        workers = min(_WORKERS, len(os.sched_getaffinity(0)))
+        workers = min(_WORKERS, processors())
         self._pool = ThreadPoolExecutor(workers, "dotscience-restore")
         self._flight: deque[Future[None]] = deque()
         self._batch: list[tuple[_Folder, Item]] = []
