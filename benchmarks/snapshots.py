@@ -18,7 +18,7 @@ freeze the same folder, in turns, each into a store of its own:
 A tool's time is that of its whole process, ours as well; "in a server" is the time of the call
 alone, as in a Jupyter server that runs already, "watched" the same while the server watches the
 folder. The disk is synced before each measurement. Restic, git and dvc do not wait for the disk
-themselves, borg and we do.
+themselves, borg and we do. Bytes are those of the store and of the tool's own caches together.
 
 Limits of the machine: reading, hashing (BLAKE3) and writing the same bytes to one file with
 fsync; one walk with ``os.scandir`` and ``lstat``; ``cp -a``.
@@ -176,7 +176,7 @@ class Borg(Peer):
     def prepare(self) -> None:
         self._env = {
             "BORG_REPO": str(self.store / "repo"),
-            "BORG_BASE_DIR": str(self.work / "borg"),
+            "BORG_BASE_DIR": str(self.store / "borg"),
             "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
         }
         self._count = 0
@@ -198,7 +198,7 @@ class Restic(Peer):
         self._env = {
             "RESTIC_REPOSITORY": str(self.store / "repo"),
             "RESTIC_PASSWORD": "benchmark",
-            "RESTIC_CACHE_DIR": str(self.work / "restic"),
+            "RESTIC_CACHE_DIR": str(self.store / "restic"),
         }
         run(["restic", "init"], **self._env)
 

@@ -111,7 +111,7 @@ class WorkspaceService(StoreService):
             engine=self.engine.name,
             engine_state=models.EngineState(
                 watching=self.committer.watching,
-                put_off=head is not None and not self._content_id(head.snapshot),
+                put_off=head is not None and not self.known_content_id(head.snapshot),
             ),
             head=None if head is None else head.id,
             commits=commits,
@@ -123,7 +123,7 @@ class WorkspaceService(StoreService):
         """Return the committer's state; ``fresh`` looks at the folder now."""
         with self.errors():
             found = self.committer.status(fresh)
-        return bodies.status(found, self._clean)
+        return bodies.status(found, self.clean)
 
     def commit(
         self, description: str, author: str | None = None, progress: Progress | None = None
@@ -169,7 +169,7 @@ class WorkspaceService(StoreService):
             known = (
                 self.engine.content_id(row.snapshot)
                 if content_id
-                else self._content_id(row.snapshot)
+                else self.known_content_id(row.snapshot)
             )
         return bodies.commit_detail(row, known)
 
@@ -352,7 +352,7 @@ class WorkspaceService(StoreService):
         """
         with suppress(RecordsError, SnapshotError):
             snapshot = self.records.get_commit(file.version or commit).snapshot
-            if self._content_id(snapshot):
+            if self.known_content_id(snapshot):
                 entry = self.engine.entry(snapshot, from_text(file.path))
                 return entry.digest if entry.size == file.size else None
         return None

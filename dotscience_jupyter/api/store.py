@@ -5,21 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from dotscience_jupyter.committer import Committer
-from dotscience_jupyter.records import NotFoundError, Records, Workspace
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import to_text
-from dotscience_jupyter.snapshots import Engine, Problem, Progress, SnapshotError
+from dotscience_jupyter.snapshots import Problem, Progress
 
 from . import bodies, models
+from .core import Core
 from .errors import ApiError
-from .paths import PathMapper
-from .translate import translated
 
 RECEIVED = "received"
 """The tag under which snapshots are held that came from elsewhere and no commit needs yet."""
@@ -28,22 +24,8 @@ _PAGE = 500
 _LOCK_SECONDS = 120.0  # a commit of a very large folder may take so long before gc gives up
 
 
-class StoreService:
+class StoreService(Core):
     """The part of :class:`.service.WorkspaceService` that looks after stored content."""
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        records: Records,
-        engine: Engine,
-        committer: Committer,
-        mapper: PathMapper,
-    ) -> None:
-        self.workspace = workspace
-        self.records = records
-        self.engine = engine
-        self.committer = committer
-        self.mapper = mapper
 
     def verify(self, progress: Progress | None = None) -> models.VerifyResult:
         """Recompute the hash chain and read every stored byte that a commit needs."""
@@ -51,7 +33,7 @@ class StoreService:
             commits, _ = self.records.counts()
             snapshots = self.records.snapshots()
             problems = [
-                models.VerifyProblem(commit=commit, path=None, message=self._clean(message))
+                models.VerifyProblem(commit=commit, path=None, message=self.clean(message))
                 for commit, message in self.records.verify(progress)
             ]
             found = self.engine.verify(snapshots, progress)
@@ -82,7 +64,7 @@ class StoreService:
             models.VerifyProblem(
                 commit=next(iter(owners.get(problem.snapshot, ())), None),
                 path=to_text(problem.path),
-                message=self._clean(problem.message),
+                message=self.clean(problem.message),
             )
             for problem in found
         ]
@@ -162,27 +144,6 @@ class StoreService:
         with self.errors():
             return self.engine.partial()
 
-    def snapshot_of(self, name: str) -> str:
-        """Return the snapshot of a commit (id, unique prefix, ``HEAD~n``), or one by its own id.
-
-        Raises
-        ------
-        RecordsError
-            If there is neither.
-        """
-        try:
-            return self.records.get_commit(name).snapshot
-        except NotFoundError:
-            if self.engine.exists(name):
-                return name
-            raise
-
-    def _content_id(self, snapshot: str) -> str:
-        """Return a content id if it is known. Damage is for others to report."""
-        with suppress(SnapshotError):
-            return self.engine.content_id(snapshot, compute=False)
-        return ""
-
     def _all_commits(self) -> Iterator[rows.Commit]:
         """Yield every commit, newest first."""
         with self.errors():
@@ -202,10 +163,3 @@ class StoreService:
                 if row.snapshot in snapshots:
                     owners.setdefault(row.snapshot, []).insert(0, row.id)
         return owners
-
-    def _clean(self, message: str) -> str:
-        return self.mapper.scrub(message, self.workspace.root)
-
-    def errors(self) -> AbstractContextManager[None]:
-        """Return a context in which errors of the rooms below become errors of the API."""
-        return translated(self.mapper, self.workspace.root)

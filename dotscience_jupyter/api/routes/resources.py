@@ -1,64 +1,12 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Every route of the REST API, declared once.
-
-The OpenAPI document is built from this table, the server's handlers read their parameters by it,
-and a test holds that each entry has a handler and each handler an entry.
-"""
+"""The routes of the workspace, its commits and its runs."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Literal
+from dotscience_jupyter.api import models
 
-from . import models
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """A query parameter."""
-
-    name: str
-    description: str
-    kind: Literal["string", "integer", "boolean"] = "string"
-    default: str | int | bool = ""
-    required: bool = False
-    minimum: int = 0
-    maximum: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One verb on one path.
-
-    ``{name}`` in a path stands for one segment, ``{name...}`` for all that follows, slashes
-    included. ``answer`` is None when the answer is a file's bytes or the OpenAPI document.
-    """
-
-    operation: str
-    method: Literal["GET", "POST", "PUT"]
-    path: str
-    summary: str
-    answer: type[models.Body] | None = None
-    many: bool = False  # the answer is a JSON array of ``answer``
-    body: type[models.Body] | None = None
-    query: tuple[Param, ...] = ()
-    statuses: tuple[int, ...] = (200,)
-    errors: tuple[int, ...] = ()
-    workspace: bool = True  # takes ``path`` and answers 404 no_workspace where there is none
-
-
-PATH = Param(
-    "path",
-    "Contents path of any file or folder; the workspace at or above it is the one that is meant",
-)
-_OFFSET = Param("offset", "How many items to leave out", "integer", 0)
-
-
-def _limit(default: int, maximum: int) -> Param:
-    return Param("limit", "How many items at most", "integer", default, maximum=maximum)
-
+from .base import OFFSET, PATH, Param, Route, limit
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -107,7 +55,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/commits",
         "Commits, newest first",
         models.CommitList,
-        query=(_OFFSET, _limit(100, 1000)),
+        query=(OFFSET, limit(100, 1000)),
     ),
     Route(
         "createCommit",
@@ -190,8 +138,8 @@ ROUTES: tuple[Route, ...] = (
             Param("old", "The older commit", required=True),
             Param("new", "The newer commit", required=True),
             Param("under", "Only what lies below this folder, in text form"),
-            _OFFSET,
-            _limit(1000, 10_000),
+            OFFSET,
+            limit(1000, 10_000),
         ),
     ),
     Route(
@@ -217,8 +165,8 @@ ROUTES: tuple[Route, ...] = (
             ),
             Param("search", "Words that must occur in description, file, author, error or values"),
             Param("sort", "Keys, each with asc or desc or neither: metrics.accuracy desc, started"),
-            _OFFSET,
-            _limit(100, 1000),
+            OFFSET,
+            limit(100, 1000),
         ),
     ),
     Route(
@@ -294,29 +242,3 @@ ROUTES: tuple[Route, ...] = (
         many=True,
     ),
 )
-
-_PLACEHOLDER = re.compile(r"\{(\w+)(\.\.\.)?\}")
-
-
-def pattern(path: str) -> str:
-    """Return the regular expression of a route's path; a group for each placeholder.
-
-    >>> pattern("/v1/runs/{run}/series/{name...}")
-    '/v1/runs/(?P<run>[^/]+)/series/(?P<name>.+)'
-    """
-    return _PLACEHOLDER.sub(
-        lambda match: f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})", path
-    ).replace(".json", r"\.json")
-
-
-def placeholders(path: str) -> list[tuple[str, bool]]:
-    """Return the names in a path's placeholders and whether each takes several segments."""
-    return [(match[1], bool(match[2])) for match in _PLACEHOLDER.finditer(path)]
-
-
-def find_route(method: str, path: str) -> Route:
-    """Return the declaration of a verb on a path. Raise KeyError if there is none."""
-    for route in ROUTES:
-        if route.method == method and route.path == path:
-            return route
-    raise KeyError(f"{method} {path}")
