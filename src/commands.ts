@@ -44,4 +44,37 @@ export namespace CommandIDs {
 
   /** Copy a few lines that publish a first run to the clipboard. */
   export const copyExampleCode = 'dotscience:copy-example-code';
+
+  /** Open the metric explorer: `{workspace?, where?, run?}`. */
+  export const openExplorer = 'dotscience:open-explorer';
+
+  /** Copy a link to a run to the clipboard: `{run, workspace?}`. */
+  export const copyRunLink = 'dotscience:copy-run-link';
+
+  /** Open the provenance graph: `{start?, direction?, workspace?}`. */
+  export const openProvenance = 'dotscience:open-provenance';
+
+  /** Show where a file came from: `{file?}`, a contents path. */
+  export const whereFrom = 'dotscience:where-from';
+
+  /** Compare two moments, file by file: `{old, new, file?, workspace?}`. */
+  export const openDifference = 'dotscience:open-difference';
+
+  /** Show what changed since the newest commit: `{workspace?}`. */
+  export const showChanges = 'dotscience:show-changes';
+
+  /** Take the changes of another commit in, or go on with it: `{theirs?, workspace?}`. */
+  export const openMerge = 'dotscience:open-merge';
+
+  /** Show the versions of a file: `{file?}`, a contents path. */
+  export const openHistory = 'dotscience:open-history';
+
+  /** Show all files of a commit in the file browser: `{commit, workspace?}`. */
+  export const browseCommit = 'dotscience:browse-commit';
+
+  /** Copy a file of a commit to work on it: `{commit, path, workspace?}`. */
+  export const scratchCopy = 'dotscience:scratch-copy';
+
+  /** Put a file of a commit in the place of the present one: `{commit, path, workspace?}`. */
+  export const bringBack = 'dotscience:bring-back';
 }

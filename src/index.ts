@@ -4,8 +4,13 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
 import comparePlugin from './plugins/compare';
+import differencePlugin from './plugins/difference';
 import { drivePlugin, openPlugin } from './plugins/drive';
+import explorerPlugin from './plugins/explorer';
+import historyPlugin from './plugins/history';
+import mergePlugin from './plugins/merge';
 import panelPlugin from './plugins/panel';
+import provenancePlugin from './plugins/provenance';
 import { cardPlugin, runTextPlugin } from './plugins/renderers';
 import runPlugin from './plugins/run';
 import savePlugin from './plugins/save';
@@ -25,6 +30,11 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   comparePlugin,
   drivePlugin,
   openPlugin,
+  explorerPlugin,
+  provenancePlugin,
+  differencePlugin,
+  mergePlugin,
+  historyPlugin,
   cardPlugin,
   runTextPlugin
 ];

@@ -32,6 +32,11 @@ _STATUS_TEXT = {
     416: "The file has no such range",
     500: "A fault of ours; the server's log has the details (internal)",
 }
+_BYTES = {
+    "getFile": "application/octet-stream",
+    "getBlob": "application/octet-stream",
+    "getTableCsv": "text/csv",
+}
 _PLACEHOLDER_TEXT = {
     "commit": "Id of a commit, a unique prefix of it, HEAD or HEAD~n",
     "run": "Id of a run or a unique prefix of it",
@@ -80,11 +85,12 @@ def _answer(route: Route, status: int) -> dict[str, Any]:
         if route.many:
             schema = {"type": "array", "items": schema}
         answer["content"] = {"application/json": {"schema": schema}}
-    elif route.operation == "getFile":
-        answer["content"] = {"application/octet-stream": {"schema": {"type": "string"}}}
-        answer["headers"] = {
-            "ETag": {"description": "The digest of the bytes", "schema": {"type": "string"}}
-        }
+    elif route.operation in _BYTES:
+        answer["content"] = {_BYTES[route.operation]: {"schema": {"type": "string"}}}
+        if 304 in route.statuses:
+            answer["headers"] = {
+                "ETag": {"description": "The digest of the bytes", "schema": {"type": "string"}}
+            }
     else:
         answer["content"] = {"application/json": {"schema": {"type": "object"}}}
     return answer
@@ -139,6 +145,15 @@ def _tag(route: Route) -> str:
         "openapi.json": "server",
         "diff": "commits",
         "usage": "workspace",
+        "columns": "explorer",
+        "table": "explorer",
+        "table.csv": "explorer",
+        "points": "explorer",
+        "importance": "explorer",
+        "overlay": "explorer",
+        "complete": "explorer",
+        "live": "explorer",
+        "history": "commits",
     }.get(parts[1], parts[1])
 
 
@@ -178,6 +193,10 @@ def document() -> dict[str, Any]:
             {"name": "status", "description": "What the committer does"},
             {"name": "commits", "description": "Frozen moments and their files"},
             {"name": "runs", "description": "Tracked executions"},
+            {"name": "explorer", "description": "Many runs side by side, and runs under way"},
+            {"name": "provenance", "description": "What was made from what"},
+            {"name": "compare", "description": "How two moments differ"},
+            {"name": "merge", "description": "Taking the changes of another commit in"},
             {"name": "server", "description": "The server itself"},
             {"name": "original", "description": "The three addresses of the plugin of 2018"},
         ],

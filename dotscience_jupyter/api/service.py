@@ -8,6 +8,7 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,8 +20,13 @@ from dotscience_jupyter.records.paths import from_text, to_text
 from dotscience_jupyter.snapshots import Kind, Progress, SnapshotError, open_engine
 
 from . import bodies, models
+from .comparison import Comparing
 from .errors import ApiError
+from .explore import Exploring
+from .history import FileHistories
+from .merge import Merging
 from .paths import PathMapper, folder_path
+from .provenance import Provenance
 from .store import StoreService
 from .tracking import create_workspace, no_workspace, suggest
 from .translate import translated
@@ -96,6 +102,31 @@ class WorkspaceService(StoreService):
         self.committer.close()
         self.engine.close()
         self.records.close()
+
+    @cached_property
+    def explore(self) -> Exploring:
+        """Many runs as a table, points and series; runs that are under way."""
+        return Exploring(self)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """The graph of runs and file versions."""
+        return Provenance(self)
+
+    @cached_property
+    def comparison(self) -> Comparing:
+        """How two moments differ, file by file."""
+        return Comparing(self)
+
+    @cached_property
+    def merge(self) -> Merging:
+        """Taking the changes of another commit into the workspace."""
+        return Merging(self)
+
+    @cached_property
+    def history(self) -> FileHistories:
+        """The versions of a file, and bringing one back."""
+        return FileHistories(self)
 
     def info(self) -> models.Workspace:
         """Return what the workspace is and how much it holds."""

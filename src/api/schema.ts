@@ -363,10 +363,472 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/columns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What runs have, as columns */
+        get: operations["listColumns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of runs as rows of a table */
+        get: operations["getTable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/table.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All runs that match, as CSV */
+        get: operations["getTableCsv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Values of many runs by column, for charts */
+        get: operations["getPoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/importance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much each parameter has to do with a metric */
+        get: operations["getImportance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/overlay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One metric over its steps for several runs, those under way included */
+        get: operations["getOverlay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a filter may go on */
+        get: operations["completeWhere"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runs that have begun and are not published */
+        get: operations["listLiveRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/live/{run}/abandon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Record a run whose process is gone as failed */
+        post: operations["abandonRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A part of the graph of runs and file versions */
+        get: operations["getProvenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/provenance/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as W3C PROV-JSON, OpenLineage events or Graphviz */
+        get: operations["exportProvenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/provenance/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed between the lineages of two runs, files or models */
+        get: operations["compareLineages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How two moments differ: values of their runs, and files */
+        get: operations["compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a file differs, inside */
+        get: operations["compareFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare/blob": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A large part of an output of a cell, such as an image */
+        get: operations["getBlob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merge that is under way, if any */
+        get: operations["getMerge"];
+        put?: never;
+        /** Begin to take another commit's changes into the workspace; nothing is written to it yet */
+        post: operations["startMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merge/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How one file is merged */
+        get: operations["getMergeFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merge/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose what becomes of a conflict */
+        post: operations["resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merge/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write the result and commit it with both parents; refused while a conflict is open */
+        post: operations["finishMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merge/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the merge up; the workspace is as it was, bit for bit */
+        post: operations["abortMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a file, newest first, followed through renames */
+        get: operations["getHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/commits/{commit}/bring-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a file of a commit in the place of the present one, which is committed before */
+        post: operations["bringBack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/commits/{commit}/scratch-copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Copy a file of a commit beside the present one, under a new name */
+        post: operations["scratchCopy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Abandoned
+         * @description What became of a run whose process is gone.
+         */
+        Abandoned: {
+            /** Run */
+            run: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * Blob
+         * @description A large part of an output, to be asked for: GET v1/compare/blob with these.
+         */
+        Blob: {
+            /** Ref */
+            ref: string;
+            /** Path */
+            path: string;
+            /** Cell */
+            cell: number;
+            /** Output */
+            output: number;
+            /** Mime */
+            mime: string;
+            /** Digest */
+            digest: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * BringBack
+         * @description Put a file of a commit in the place of the present one.
+         */
+        BringBack: {
+            /**
+             * Path
+             * @description Of the file in the commit, in text form
+             */
+            path: string;
+            /**
+             * To
+             * @description Contents path where it goes; empty: where it was
+             * @default
+             */
+            to: string;
+            /**
+             * Expected
+             * @description Digest of what is there now, as was shown; None: nothing is there
+             */
+            expected: string | null;
+        };
+        /**
+         * BringBackResult
+         * @description A file that was brought back.
+         */
+        BringBackResult: {
+            /**
+             * Path
+             * @description Contents path
+             */
+            path: string;
+            /**
+             * Before
+             * @description Commit that holds what was there before
+             */
+            before: string | null;
+            /** Message */
+            message: string;
+        };
         /**
          * Cell
          * @description The notebook cell that published.
@@ -387,6 +849,82 @@ export interface components {
              * @default null
              */
             execution_count: number | null;
+        };
+        /**
+         * CellOutput
+         * @description An output of a cell, as nbformat has it, large parts taken out.
+         */
+        CellOutput: {
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            };
+            /**
+             * Blobs
+             * @default []
+             */
+            blobs: components["schemas"]["Blob"][];
+        };
+        /**
+         * CellPair
+         * @description A cell before and after, or a number of unchanged ones that are folded.
+         */
+        CellPair: {
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "same" | "added" | "removed" | "modified" | "moved" | "folded";
+            /**
+             * Count
+             * @description How many cells, where folded
+             * @default 1
+             */
+            count: number;
+            /**
+             * Old Index
+             * @description From 0; of the first where folded
+             * @default null
+             */
+            old_index: number | null;
+            /**
+             * New Index
+             * @default null
+             */
+            new_index: number | null;
+            /**
+             * Id
+             * @default null
+             */
+            id: string | null;
+            /**
+             * Type
+             * @default null
+             */
+            type: ("code" | "markdown" | "raw") | null;
+            /** @default null */
+            source: components["schemas"]["TextComparison"] | null;
+            /**
+             * Outputs
+             * @default []
+             */
+            outputs: components["schemas"]["OutputPair"][];
+            /**
+             * @description As JSON, if it differs
+             * @default null
+             */
+            metadata: components["schemas"]["TextComparison"] | null;
+            /**
+             * Old Count
+             * @description Execution count
+             * @default null
+             */
+            old_count: number | null;
+            /**
+             * New Count
+             * @default null
+             */
+            new_count: number | null;
         };
         /**
          * ChangedFile
@@ -424,6 +962,60 @@ export interface components {
         CloneResult: {
             /** Path */
             path: string;
+        };
+        /**
+         * Column
+         * @description Something that every run may have: a field, a parameter, a metric or a label.
+         */
+        Column: {
+            /**
+             * Key
+             * @description As in filters and sorts, quoted where need be: metrics.accuracy
+             */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "field" | "parameter" | "metric" | "label";
+            /**
+             * Name
+             * @description Without the kind: accuracy
+             */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "number" | "text" | "bool" | "time" | "mixed";
+            /**
+             * Runs
+             * @description How many runs have it
+             */
+            runs: number;
+            /**
+             * Minimum
+             * @description Of the finite numbers
+             */
+            minimum: number | null;
+            /**
+             * Maximum
+             * @description Of the finite numbers
+             */
+            maximum: number | null;
+            /**
+             * Values
+             * @description The commonest texts, at most 20, most frequent first
+             */
+            values: string[];
+        };
+        /**
+         * ColumnList
+         * @description All columns of a workspace: fields first, then parameters, metrics and labels by name.
+         */
+        ColumnList: {
+            /** Items */
+            items: components["schemas"]["Column"][];
         };
         /**
          * Commit
@@ -518,6 +1110,141 @@ export interface components {
             message: string;
         };
         /**
+         * ComparedFile
+         * @description A file that differs.
+         */
+        ComparedFile: {
+            /** Path */
+            path: string;
+            /**
+             * Old Path
+             * @description Where it was before, if it was renamed
+             * @default null
+             */
+            old_path: string | null;
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "added" | "modified" | "removed" | "renamed";
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "notebook" | "text" | "table" | "image" | "model" | "binary" | "folder" | "link";
+            /** Old Size */
+            old_size: number | null;
+            /** New Size */
+            new_size: number | null;
+            /** Old Digest */
+            old_digest: string | null;
+            /** New Digest */
+            new_digest: string | null;
+            /**
+             * Added
+             * @description Lines, or cells of a notebook, if that is cheap to know
+             * @default null
+             */
+            added: number | null;
+            /**
+             * Removed
+             * @default null
+             */
+            removed: number | null;
+        };
+        /**
+         * ComparedValue
+         * @description A parameter or metric that differs.
+         */
+        ComparedValue: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "parameter" | "metric";
+            /** Name */
+            name: string;
+            /** Old */
+            old: boolean | number | string | null;
+            /** New */
+            new: boolean | number | string | null;
+        };
+        /**
+         * Comparison
+         * @description How two moments differ.
+         */
+        Comparison: {
+            old: components["schemas"]["Side"];
+            new: components["schemas"]["Side"];
+            /**
+             * Values
+             * @description Of the runs of the two, if they have any
+             */
+            values: components["schemas"]["ComparedValue"][];
+            /** Files */
+            files: components["schemas"]["ComparedFile"][];
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+        };
+        /**
+         * Completion
+         * @description How a filter may go on at a position.
+         */
+        Completion: {
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /** Items */
+            items: components["schemas"]["Suggestion"][];
+            /**
+             * Error
+             * @description What is wrong with the whole filter, if something is
+             */
+            error: string;
+            /**
+             * Position
+             * @description Where it is wrong; -1 where nothing is
+             */
+            position: number;
+        };
+        /**
+         * Conflict
+         * @description One place where both sides changed something.
+         */
+        Conflict: {
+            /** Id */
+            id: string;
+            /**
+             * Where
+             * @description For people: cell 3, lines 10 to 14, the whole file
+             */
+            where: string;
+            /**
+             * Base
+             * @description Text; None where there is none
+             */
+            base: string | null;
+            /** Yours */
+            yours: string | null;
+            /** Theirs */
+            theirs: string | null;
+            /**
+             * Result
+             * @description As it would be now; None where nothing is chosen
+             */
+            result: string | null;
+            /** Choice */
+            choice: ("yours" | "theirs" | "both" | "edited" | "base") | null;
+            /**
+             * Choices
+             * @description What can be chosen
+             */
+            choices: ("yours" | "theirs" | "both" | "edited" | "base")[];
+        };
+        /**
          * CreateCommit
          * @description Commit the workspace as it is now.
          */
@@ -596,6 +1323,33 @@ export interface components {
             message: string;
         };
         /**
+         * FileComparison
+         * @description How a file differs; one of notebook, text and table is given, none for other types.
+         */
+        FileComparison: {
+            file: components["schemas"]["ComparedFile"];
+            old: components["schemas"]["Side"];
+            new: components["schemas"]["Side"];
+            /** @default null */
+            notebook: components["schemas"]["NotebookComparison"] | null;
+            /** @default null */
+            text: components["schemas"]["TextComparison"] | null;
+            /** @default null */
+            table: components["schemas"]["TableComparison"] | null;
+            /**
+             * Note
+             * @description What was not compared, and why
+             * @default
+             */
+            note: string;
+            /**
+             * Took
+             * @description Seconds
+             * @default 0
+             */
+            took: number;
+        };
+        /**
          * FileDifference
          * @description A path that differs between two commits.
          */
@@ -659,6 +1413,25 @@ export interface components {
             target: string;
         };
         /**
+         * FileHistory
+         * @description The versions of a file, newest first.
+         */
+        FileHistory: {
+            /** Path */
+            path: string;
+            /** Items */
+            items: components["schemas"]["FileVersion"][];
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+            /**
+             * Changed
+             * @description Whether the file differs from its newest version
+             */
+            changed: boolean;
+        };
+        /**
          * FileList
          * @description The children of a folder of a commit.
          */
@@ -667,6 +1440,208 @@ export interface components {
             path: string;
             /** Items */
             items: components["schemas"]["FileEntry"][];
+        };
+        /**
+         * FileVersion
+         * @description A file as a commit wrote it.
+         */
+        FileVersion: {
+            /** Commit */
+            commit: string;
+            /**
+             * Path
+             * @description What it was called then
+             */
+            path: string;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Author */
+            author: string;
+            /** Message */
+            message: string;
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "first" | "added" | "modified" | "renamed" | "removed";
+            /** Digest */
+            digest: string | null;
+            /** Size */
+            size: number | null;
+            /**
+             * Runs
+             * @description Of that commit: that wrote it, or are in it
+             */
+            runs: components["schemas"]["RunSummary"][];
+        };
+        /**
+         * FinishMerge
+         * @description Make the commit of a merge.
+         */
+        FinishMerge: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+        };
+        /**
+         * Graph
+         * @description A part of the graph, oldest nodes first.
+         */
+        Graph: {
+            /**
+             * Start
+             * @description Ids of the nodes that were asked for
+             */
+            start: string[];
+            /** Nodes */
+            nodes: components["schemas"]["GraphNode"][];
+            /** Edges */
+            edges: components["schemas"]["GraphEdge"][];
+            /**
+             * Truncated
+             * @description Whether nodes were left out because of the limit
+             */
+            truncated: boolean;
+        };
+        /**
+         * GraphEdge
+         * @description An arrow in the direction of time.
+         */
+        GraphEdge: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+            /**
+             * Kind
+             * @description read: file to run, wrote: run to file, same: identical content
+             * @enum {string}
+             */
+            kind: "read" | "wrote" | "same";
+            /**
+             * Authority
+             * @description derived where we observed it
+             * @default workload
+             */
+            authority: string;
+        };
+        /**
+         * GraphNode
+         * @description A run or a version of a file.
+         */
+        GraphNode: {
+            /**
+             * Id
+             * @description run:ID or file:PATH@COMMIT; file:PATH@ where no commit holds it
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "run" | "file";
+            /**
+             * Label
+             * @description For people: a run's description, a file's name
+             */
+            label: string;
+            /**
+             * Order
+             * @description Sequence of the commit it came with; layouts by it never move older nodes
+             */
+            order: number;
+            /**
+             * Run
+             * @default null
+             */
+            run: string | null;
+            /**
+             * Status
+             * @default null
+             */
+            status: ("succeeded" | "failed") | null;
+            /**
+             * Authority
+             * @default null
+             */
+            authority: string | null;
+            /**
+             * Workload File
+             * @default null
+             */
+            workload_file: string | null;
+            /**
+             * Author
+             * @default null
+             */
+            author: string | null;
+            /**
+             * Commit
+             * @description That it came with
+             * @default null
+             */
+            commit: string | null;
+            /**
+             * Created
+             * @default null
+             */
+            created: string | null;
+            /**
+             * Path
+             * @default null
+             */
+            path: string | null;
+            /**
+             * Digest
+             * @default null
+             */
+            digest: string | null;
+            /**
+             * Size
+             * @default null
+             */
+            size: number | null;
+            /**
+             * Models
+             * @description Names of the models that are this file, or a run's
+             * @default []
+             */
+            models: string[];
+            /**
+             * Source
+             * @description Raw data: no run wrote it
+             * @default false
+             */
+            source: boolean;
+            /**
+             * Hidden Up
+             * @description How many neighbours towards its origin are left out
+             * @default 0
+             */
+            hidden_up: number;
+            /**
+             * Hidden Down
+             * @description How many that came of it are left out
+             * @default 0
+             */
+            hidden_down: number;
+        };
+        /**
+         * Importance
+         * @description The parameters by their weight for a metric, heaviest first.
+         */
+        Importance: {
+            /** Metric */
+            metric: string;
+            /** Runs */
+            runs: number;
+            /** Items */
+            items: components["schemas"]["ParameterWeight"][];
         };
         /**
          * Lineage
@@ -684,6 +1659,53 @@ export interface components {
             sources: components["schemas"]["RunFile"][];
         };
         /**
+         * LineageChange
+         * @description A file that two lineages have in different versions, or only one has.
+         */
+        LineageChange: {
+            /** Path */
+            path: string;
+            /**
+             * A
+             * @description Commit of the version in the first
+             */
+            a: string | null;
+            /** B */
+            b: string | null;
+            /** A Digest */
+            a_digest: string | null;
+            /** B Digest */
+            b_digest: string | null;
+        };
+        /**
+         * LineageComparison
+         * @description What changed between the lineages of two things.
+         */
+        LineageComparison: {
+            /** A */
+            a: string;
+            /** B */
+            b: string;
+            /** Files */
+            files: components["schemas"]["LineageChange"][];
+            /** Parameters */
+            parameters: components["schemas"]["ValueChange"][];
+            /**
+             * Programs
+             * @description Notebooks and scripts that differ
+             */
+            programs: components["schemas"]["LineageChange"][];
+            /**
+             * Environments
+             * @description Packages and machines that differ
+             */
+            environments: components["schemas"]["ValueChange"][];
+            /** Only A */
+            only_a: components["schemas"]["GraphNode"][];
+            /** Only B */
+            only_b: components["schemas"]["GraphNode"][];
+        };
+        /**
          * LineageNode
          * @description A run and the file versions it came from; what a model was made from.
          */
@@ -693,6 +1715,72 @@ export interface components {
             inputs: components["schemas"]["RunFile"][];
             /** Outputs */
             outputs: components["schemas"]["RunFile"][];
+        };
+        /**
+         * LiveList
+         * @description The runs that are under way, newest first.
+         */
+        LiveList: {
+            /** Items */
+            items: components["schemas"]["LiveRun"][];
+        };
+        /**
+         * LiveRun
+         * @description A run that has begun and is not published.
+         */
+        LiveRun: {
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @description gone: its process has ended and it was not published
+             * @enum {string}
+             */
+            state: "running" | "gone";
+            /** Description */
+            description: string;
+            /** Author */
+            author: string;
+            /** Workload File */
+            workload_file: string | null;
+            /**
+             * Started
+             * Format: date-time
+             */
+            started: string;
+            /**
+             * Updated
+             * Format: date-time
+             */
+            updated: string;
+            /** Parameters */
+            parameters: {
+                [key: string]: boolean | number | string | null;
+            };
+            /** Metrics */
+            metrics: {
+                [key: string]: boolean | number | string | null;
+            };
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Series */
+            series: components["schemas"]["LiveSeries"][];
+        };
+        /**
+         * LiveSeries
+         * @description What a run that is under way has recorded of a metric so far.
+         */
+        LiveSeries: {
+            /** Name */
+            name: string;
+            /** Count */
+            count: number;
+            /** Last */
+            last: number | null;
+            /** Step */
+            step: number | null;
         };
         /**
          * LogInfo
@@ -719,6 +1807,214 @@ export interface components {
             truncated: boolean;
         };
         /**
+         * Merge
+         * @description A merge that is under way. Nothing is written to the workspace before it is finished.
+         */
+        Merge: {
+            /** Id */
+            id: string;
+            base: components["schemas"]["Side"];
+            yours: components["schemas"]["Side"];
+            theirs: components["schemas"]["Side"];
+            /**
+             * Files
+             * @description What differs, conflicts first
+             */
+            files: components["schemas"]["MergeFile"][];
+            /**
+             * Conflicts
+             * @description Open ones, of all files
+             */
+            conflicts: number;
+            /**
+             * Stale
+             * @description Whether the workspace has changed since the merge was begun
+             */
+            stale: boolean;
+            /**
+             * Markers
+             * @description Whether it was begun on the command line, with conflicts in the files
+             * @default false
+             */
+            markers: boolean;
+        };
+        /**
+         * MergeAnswer
+         * @description The merge that is under way, if one is.
+         */
+        MergeAnswer: {
+            merge: components["schemas"]["Merge"] | null;
+        };
+        /**
+         * MergeCell
+         * @description A cell of a notebook that is merged.
+         */
+        MergeCell: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "same" | "yours" | "theirs" | "merged" | "conflict" | "resolved";
+            /**
+             * Conflict
+             * @description Id of its conflict, if it has one
+             * @default null
+             */
+            conflict: string | null;
+            /**
+             * Base
+             * @description nbformat cell, large outputs taken out
+             * @default null
+             */
+            base: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Yours
+             * @default null
+             */
+            yours: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Theirs
+             * @default null
+             */
+            theirs: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Result
+             * @default null
+             */
+            result: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Count
+             * @description How many unchanged cells it stands for
+             * @default 1
+             */
+            count: number;
+        };
+        /**
+         * MergeDetail
+         * @description How one file is merged; cells for a notebook, segments for text, else one conflict.
+         */
+        MergeDetail: {
+            file: components["schemas"]["MergeFile"];
+            /** Conflicts */
+            conflicts: components["schemas"]["Conflict"][];
+            /**
+             * Cells
+             * @default []
+             */
+            cells: components["schemas"]["MergeCell"][];
+            /**
+             * Segments
+             * @default []
+             */
+            segments: components["schemas"]["MergeSegment"][];
+            /**
+             * Clear Outputs
+             * @description Whether outputs that conflict are cleared, to be made anew
+             * @default true
+             */
+            clear_outputs: boolean;
+        };
+        /**
+         * MergeFile
+         * @description What becomes of a file.
+         */
+        MergeFile: {
+            /** Path */
+            path: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "notebook" | "text" | "table" | "image" | "model" | "binary" | "folder" | "link";
+            /**
+             * State
+             * @description yours, theirs: only that side changed it; merged: both, without a conflict
+             * @enum {string}
+             */
+            state: "yours" | "theirs" | "merged" | "conflict" | "resolved";
+            /**
+             * Change
+             * @description What finishing does to the workspace; None where nothing
+             */
+            change: ("added" | "modified" | "removed") | null;
+            /**
+             * Conflicts
+             * @description Open ones
+             */
+            conflicts: number;
+            /**
+             * Message
+             * @description Such as: removed by them, changed by you
+             * @default
+             */
+            message: string;
+        };
+        /**
+         * MergeResult
+         * @description What a merge brought.
+         */
+        MergeResult: {
+            /** Commit */
+            commit: string | null;
+            /**
+             * Written
+             * @description Files that were written or removed
+             */
+            written: string[];
+            /** Message */
+            message: string;
+        };
+        /**
+         * MergeSegment
+         * @description Some lines of a text that is merged.
+         */
+        MergeSegment: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "same" | "yours" | "theirs" | "merged" | "conflict" | "resolved";
+            /**
+             * Conflict
+             * @default null
+             */
+            conflict: string | null;
+            /**
+             * Text
+             * @description As it would be; None in an open conflict
+             * @default null
+             */
+            text: string | null;
+        };
+        /**
+         * NotebookComparison
+         * @description How two notebooks differ; identical outputs are never sent.
+         */
+        NotebookComparison: {
+            /** Cells */
+            cells: components["schemas"]["CellPair"][];
+            metadata: components["schemas"]["TextComparison"] | null;
+            /**
+             * Language
+             * @default
+             */
+            language: string;
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /** Modified */
+            modified: number;
+        };
+        /**
          * NotebookRuns
          * @description How many runs a notebook has published.
          */
@@ -737,6 +2033,89 @@ export interface components {
             Metadata: {
                 [key: string]: string;
             };
+        };
+        /**
+         * OutputPair
+         * @description An output before and after.
+         */
+        OutputPair: {
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "same" | "added" | "removed" | "modified";
+            old: components["schemas"]["CellOutput"] | null;
+            new: components["schemas"]["CellOutput"] | null;
+            /**
+             * @description Where both are text
+             * @default null
+             */
+            text: components["schemas"]["TextComparison"] | null;
+        };
+        /**
+         * Overlay
+         * @description The same metric of several runs; runs without it are left out.
+         */
+        Overlay: {
+            /** Name */
+            name: string;
+            /** Items */
+            items: components["schemas"]["RunSeries"][];
+        };
+        /**
+         * ParameterWeight
+         * @description How much a parameter has to do with a metric; docs/explorer.md has the formulas.
+         */
+        ParameterWeight: {
+            /** Key */
+            key: string;
+            /**
+             * Runs
+             * @description How many runs have both
+             */
+            runs: number;
+            /** Distinct */
+            distinct: number;
+            /**
+             * Pearson
+             * @description -1 to 1; None unless both are numbers that vary
+             */
+            pearson: number | null;
+            /**
+             * Spearman
+             * @description The same of the ranks
+             */
+            spearman: number | null;
+            /**
+             * Importance
+             * @description 0 to 1: share of the metric's variance it explains
+             */
+            importance: number;
+        };
+        /**
+         * Points
+         * @description Values of many runs by column, for charts.
+         */
+        Points: {
+            /**
+             * Columns
+             * @description By key; one value a run
+             */
+            columns: {
+                [key: string]: (boolean | number | string | null)[];
+            };
+            /** Runs */
+            runs: string[];
+            /**
+             * Total
+             * @description How many runs match
+             */
+            total: number;
+            /**
+             * Sampled
+             * @description Whether the runs are only some of them, evenly chosen
+             */
+            sampled: boolean;
         };
         /**
          * Problem
@@ -758,6 +2137,31 @@ export interface components {
              * @default null
              */
             details: string | null;
+        };
+        /**
+         * Resolve
+         * @description What to do about a conflict, or all of a file.
+         */
+        Resolve: {
+            /** Path */
+            path: string;
+            /**
+             * Conflict
+             * @description Its id; empty: all of the file
+             * @default
+             */
+            conflict: string;
+            /**
+             * Choice
+             * @description None opens it again
+             */
+            choice: ("yours" | "theirs" | "both" | "edited" | "base") | null;
+            /**
+             * Text
+             * @description The result, where the choice is edited
+             * @default null
+             */
+            text: string | null;
         };
         /**
          * Restore
@@ -945,6 +2349,30 @@ export interface components {
             metrics: string[];
         };
         /**
+         * RunSeries
+         * @description The points of one metric of one run.
+         */
+        RunSeries: {
+            /** Run */
+            run: string;
+            /**
+             * Live
+             * @description Whether the run is still going
+             */
+            live: boolean;
+            /** Count */
+            count: number;
+            /** Steps */
+            steps: number[];
+            /** Values */
+            values: (number | null)[];
+            /**
+             * Times
+             * @description Seconds since the epoch
+             */
+            times: number[];
+        };
+        /**
          * RunSummary
          * @description A run as a row of a table.
          */
@@ -1001,6 +2429,25 @@ export interface components {
             };
         };
         /**
+         * ScratchCopy
+         * @description Copy a file of a commit, to work on it.
+         */
+        ScratchCopy: {
+            /** Path */
+            path: string;
+        };
+        /**
+         * ScratchCopyResult
+         * @description Where the copy is.
+         */
+        ScratchCopyResult: {
+            /**
+             * Path
+             * @description Contents path
+             */
+            path: string;
+        };
+        /**
          * SeriesInfo
          * @description A metric that has more than its final value.
          */
@@ -1036,6 +2483,30 @@ export interface components {
             times: number[];
         };
         /**
+         * Side
+         * @description One of two moments.
+         */
+        Side: {
+            /**
+             * Ref
+             * @description Id of the commit, or now
+             */
+            ref: string;
+            /**
+             * Run
+             * @description The run by which it was named, if it was
+             * @default null
+             */
+            run: string | null;
+            /**
+             * Label
+             * @description For people
+             */
+            label: string;
+            /** Created */
+            created: string | null;
+        };
+        /**
          * SnapshotUsage
          * @description How much room a snapshot takes, in bytes on disk.
          */
@@ -1062,6 +2533,23 @@ export interface components {
              * @description The sizes of its files added up
              */
             logical: number;
+        };
+        /**
+         * StartMerge
+         * @description Whose changes to take in.
+         */
+        StartMerge: {
+            /**
+             * Theirs
+             * @description A commit (id, prefix, HEAD~n), or run:ID
+             */
+            theirs: string;
+            /**
+             * Base
+             * @description The common ancestor; empty: the nearest in the history
+             * @default
+             */
+            base: string;
         };
         /**
          * Status
@@ -1113,6 +2601,199 @@ export interface components {
             message: string;
         };
         /**
+         * Suggestion
+         * @description One way to go on in a filter.
+         */
+        Suggestion: {
+            /**
+             * Text
+             * @description What to put in place of start to end
+             */
+            text: string;
+            /** Label */
+            label: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "field" | "parameter" | "metric" | "label" | "operator" | "value" | "keyword";
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+        };
+        /**
+         * Table
+         * @description A page of runs as rows of a table.
+         */
+        Table: {
+            /**
+             * Columns
+             * @description Keys, in the order that was asked for
+             */
+            columns: string[];
+            /**
+             * Runs
+             * @description Ids, one a row
+             */
+            runs: string[];
+            /**
+             * Rows
+             * @description Values, one a column; None where there is none
+             */
+            rows: (boolean | number | string | null)[][];
+            /**
+             * Best
+             * @description Lowest and highest number of each number column among all rows, not the page's
+             */
+            best: {
+                [key: string]: number[];
+            };
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+            /**
+             * Head
+             * @description Sequence of the newest run; it changes when the rows may have
+             */
+            head: number;
+        };
+        /**
+         * TableCell
+         * @description A value of a row that differs.
+         */
+        TableCell: {
+            /** Column */
+            column: string;
+            /** Old */
+            old: boolean | number | string | null;
+            /** New */
+            new: boolean | number | string | null;
+        };
+        /**
+         * TableComparison
+         * @description How two tables differ.
+         */
+        TableComparison: {
+            /** Columns */
+            columns: string[];
+            /** Added Columns */
+            added_columns: string[];
+            /** Removed Columns */
+            removed_columns: string[];
+            /**
+             * Key
+             * @description The column by which rows were matched; empty: by content
+             */
+            key: string;
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /** Modified */
+            modified: number;
+            /**
+             * Rows
+             * @description At most 500
+             */
+            rows: components["schemas"]["TableRow"][];
+            /** Old Rows */
+            old_rows: number;
+            /** New Rows */
+            new_rows: number;
+            /**
+             * Sampled
+             * @description Whether only the first rows of large tables were compared
+             */
+            sampled: boolean;
+        };
+        /**
+         * TableRow
+         * @description A row that differs.
+         */
+        TableRow: {
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "added" | "removed" | "modified";
+            /** Old Row */
+            old_row: number | null;
+            /** New Row */
+            new_row: number | null;
+            /** Values */
+            values: components["schemas"]["TableCell"][];
+        };
+        /**
+         * TextComparison
+         * @description How two texts differ.
+         */
+        TextComparison: {
+            /** Rows */
+            rows: components["schemas"]["TextRow"][];
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+            /**
+             * Truncated
+             * @description Whether rows were left out: the text is very long
+             * @default false
+             */
+            truncated: boolean;
+        };
+        /**
+         * TextRow
+         * @description A line, or a number of unchanged lines that are folded.
+         */
+        TextRow: {
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "same" | "added" | "removed" | "modified" | "folded";
+            /**
+             * Old Line
+             * @description From 1; of the first line where folded
+             * @default null
+             */
+            old_line: number | null;
+            /**
+             * New Line
+             * @default null
+             */
+            new_line: number | null;
+            /**
+             * Old
+             * @default null
+             */
+            old: string | null;
+            /**
+             * New
+             * @default null
+             */
+            new: string | null;
+            /**
+             * Old Spans
+             * @description Start and end, in UTF-16 units, of what differs within the line
+             * @default []
+             */
+            old_spans: number[][];
+            /**
+             * New Spans
+             * @default []
+             */
+            new_spans: number[][];
+            /**
+             * Count
+             * @description How many lines
+             * @default 1
+             */
+            count: number;
+        };
+        /**
          * Usage
          * @description How much room the stored content takes.
          */
@@ -1143,6 +2824,24 @@ export interface components {
              * @description Only if asked for, oldest first
              */
             each: components["schemas"]["SnapshotUsage"][];
+        };
+        /**
+         * ValueChange
+         * @description A parameter or metric that differs.
+         */
+        ValueChange: {
+            /**
+             * Run File
+             * @description The program whose runs differ
+             * @default null
+             */
+            run_file: string | null;
+            /** Name */
+            name: string;
+            /** A */
+            a: boolean | number | string | null;
+            /** B */
+            b: boolean | number | string | null;
         };
         /**
          * Version
@@ -1221,29 +2920,68 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Abandoned = components['schemas']['Abandoned'];
+export type Blob = components['schemas']['Blob'];
+export type BringBack = components['schemas']['BringBack'];
+export type BringBackResult = components['schemas']['BringBackResult'];
 export type Cell = components['schemas']['Cell'];
+export type CellOutput = components['schemas']['CellOutput'];
+export type CellPair = components['schemas']['CellPair'];
 export type ChangedFile = components['schemas']['ChangedFile'];
 export type Clone = components['schemas']['Clone'];
 export type CloneResult = components['schemas']['CloneResult'];
+export type Column = components['schemas']['Column'];
+export type ColumnList = components['schemas']['ColumnList'];
 export type Commit = components['schemas']['Commit'];
 export type CommitDetail = components['schemas']['CommitDetail'];
 export type CommitList = components['schemas']['CommitList'];
 export type CommitResult = components['schemas']['CommitResult'];
+export type ComparedFile = components['schemas']['ComparedFile'];
+export type ComparedValue = components['schemas']['ComparedValue'];
+export type Comparison = components['schemas']['Comparison'];
+export type Completion = components['schemas']['Completion'];
+export type Conflict = components['schemas']['Conflict'];
 export type CreateCommit = components['schemas']['CreateCommit'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
 export type Diff = components['schemas']['Diff'];
 export type EngineState = components['schemas']['EngineState'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
+export type FileComparison = components['schemas']['FileComparison'];
 export type FileDifference = components['schemas']['FileDifference'];
 export type FileEntry = components['schemas']['FileEntry'];
+export type FileHistory = components['schemas']['FileHistory'];
 export type FileList = components['schemas']['FileList'];
+export type FileVersion = components['schemas']['FileVersion'];
+export type FinishMerge = components['schemas']['FinishMerge'];
+export type Graph = components['schemas']['Graph'];
+export type GraphEdge = components['schemas']['GraphEdge'];
+export type GraphNode = components['schemas']['GraphNode'];
+export type Importance = components['schemas']['Importance'];
 export type Lineage = components['schemas']['Lineage'];
+export type LineageChange = components['schemas']['LineageChange'];
+export type LineageComparison = components['schemas']['LineageComparison'];
 export type LineageNode = components['schemas']['LineageNode'];
+export type LiveList = components['schemas']['LiveList'];
+export type LiveRun = components['schemas']['LiveRun'];
+export type LiveSeries = components['schemas']['LiveSeries'];
 export type LogInfo = components['schemas']['LogInfo'];
 export type LogText = components['schemas']['LogText'];
+export type Merge = components['schemas']['Merge'];
+export type MergeAnswer = components['schemas']['MergeAnswer'];
+export type MergeCell = components['schemas']['MergeCell'];
+export type MergeDetail = components['schemas']['MergeDetail'];
+export type MergeFile = components['schemas']['MergeFile'];
+export type MergeResult = components['schemas']['MergeResult'];
+export type MergeSegment = components['schemas']['MergeSegment'];
+export type NotebookComparison = components['schemas']['NotebookComparison'];
 export type NotebookRuns = components['schemas']['NotebookRuns'];
 export type OriginalCommit = components['schemas']['OriginalCommit'];
+export type OutputPair = components['schemas']['OutputPair'];
+export type Overlay = components['schemas']['Overlay'];
+export type ParameterWeight = components['schemas']['ParameterWeight'];
+export type Points = components['schemas']['Points'];
 export type Problem = components['schemas']['Problem'];
+export type Resolve = components['schemas']['Resolve'];
 export type Restore = components['schemas']['Restore'];
 export type RestoreResult = components['schemas']['RestoreResult'];
 export type Rollback = components['schemas']['Rollback'];
@@ -1251,12 +2989,25 @@ export type RollbackResult = components['schemas']['RollbackResult'];
 export type RunDetail = components['schemas']['RunDetail'];
 export type RunFile = components['schemas']['RunFile'];
 export type RunList = components['schemas']['RunList'];
+export type RunSeries = components['schemas']['RunSeries'];
 export type RunSummary = components['schemas']['RunSummary'];
+export type ScratchCopy = components['schemas']['ScratchCopy'];
+export type ScratchCopyResult = components['schemas']['ScratchCopyResult'];
 export type SeriesInfo = components['schemas']['SeriesInfo'];
 export type SeriesPoints = components['schemas']['SeriesPoints'];
+export type Side = components['schemas']['Side'];
 export type SnapshotUsage = components['schemas']['SnapshotUsage'];
+export type StartMerge = components['schemas']['StartMerge'];
 export type Status = components['schemas']['Status'];
+export type Suggestion = components['schemas']['Suggestion'];
+export type Table = components['schemas']['Table'];
+export type TableCell = components['schemas']['TableCell'];
+export type TableComparison = components['schemas']['TableComparison'];
+export type TableRow = components['schemas']['TableRow'];
+export type TextComparison = components['schemas']['TextComparison'];
+export type TextRow = components['schemas']['TextRow'];
 export type Usage = components['schemas']['Usage'];
+export type ValueChange = components['schemas']['ValueChange'];
 export type Version = components['schemas']['Version'];
 export type Workspace = components['schemas']['Workspace'];
 export type WorkspaceAnswer = components['schemas']['WorkspaceAnswer'];
@@ -2949,6 +4700,1845 @@ export interface operations {
             };
             /** @description There is no such thing: not_found or no_workspace */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listColumns: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColumnList"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTable: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A condition, such as metrics.accuracy > 0.9 and parameters.model = 'svm' */
+                where?: string;
+                /** @description Words that must occur in description, file, author, error or values */
+                search?: string;
+                /** @description Keys, each with asc or desc or neither: metrics.accuracy desc, started */
+                sort?: string;
+                /** @description Keys of columns, as a JSON array of strings */
+                columns: string;
+                /** @description How many items to leave out */
+                offset?: number;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Table"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTableCsv: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A condition, such as metrics.accuracy > 0.9 and parameters.model = 'svm' */
+                where?: string;
+                /** @description Words that must occur in description, file, author, error or values */
+                search?: string;
+                /** @description Keys, each with asc or desc or neither: metrics.accuracy desc, started */
+                sort?: string;
+                /** @description Keys of columns, as a JSON array of strings */
+                columns: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPoints: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A condition, such as metrics.accuracy > 0.9 and parameters.model = 'svm' */
+                where?: string;
+                /** @description Words that must occur in description, file, author, error or values */
+                search?: string;
+                /** @description Keys of columns, as a JSON array of strings */
+                columns: string;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Points"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getImportance: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A condition, such as metrics.accuracy > 0.9 and parameters.model = 'svm' */
+                where?: string;
+                /** @description Words that must occur in description, file, author, error or values */
+                search?: string;
+                /** @description The metric's key */
+                metric: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Importance"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOverlay: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description The metric's name */
+                name: string;
+                /** @description Ids, as a JSON array of at most 50 strings */
+                runs: string;
+                /** @description How many points a run at most; the extremes between them are kept */
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overlay"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    completeWhere: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description The filter as it stands */
+                where?: string;
+                /** @description Where the cursor is, in characters */
+                position?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLiveRuns: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveList"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    abandonRun: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a run or a unique prefix of it */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Abandoned"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProvenance: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description run:ID, file:PATH (its newest version), file:PATH@COMMIT, model:NAME, digest:HEX; empty: the whole workspace, newest first */
+                start?: string;
+                /** @description up (what it was made from), down (what came of it) or both */
+                direction?: string;
+                /** @description How many runs away at most; 0: any */
+                depth?: number;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Graph"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportProvenance: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description run:ID, file:PATH (its newest version), file:PATH@COMMIT, model:NAME, digest:HEX; empty: the whole workspace, newest first */
+                start?: string;
+                /** @description up (what it was made from), down (what came of it) or both */
+                direction?: string;
+                /** @description prov, openlineage or dot */
+                format: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compareLineages: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description As start of v1/provenance */
+                a: string;
+                /** @description As start of v1/provenance */
+                b: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageComparison"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A commit (id, prefix, HEAD~n), run:ID, or now */
+                old: string;
+                /** @description The same */
+                new: string;
+                /** @description Only what lies below this folder, in text form */
+                under?: string;
+                /** @description How many items to leave out */
+                offset?: number;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compareFile: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A commit (id, prefix, HEAD~n), run:ID, or now */
+                old: string;
+                /** @description The same */
+                new: string;
+                /** @description Its path in the newer moment, in text form */
+                file: string;
+                /** @description Its path in the older one, if it was another */
+                old_file?: string;
+                /** @description Compare outputs of cells */
+                outputs?: boolean;
+                /** @description Compare metadata */
+                metadata?: boolean;
+                /** @description Compare execution counts */
+                counts?: boolean;
+                /** @description How many unchanged lines to keep around */
+                context?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileComparison"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBlob: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description A commit or now */
+                ref: string;
+                /** @description The notebook, in text form */
+                file: string;
+                /** @description Index of the cell, from 0 */
+                cell: number;
+                /** @description Index of the output, from 0 */
+                output: number;
+                /** @description Which of its forms */
+                mime: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    /** @description The digest of the bytes */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The file that the client has is the one */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMerge: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeAnswer"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startMerge: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartMerge"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merge"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMergeFile: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description In text form */
+                file: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeDetail"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resolve"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeDetail"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finishMerge: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinishMerge"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    abortMerge: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHistory: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description In text form */
+                file: string;
+                /** @description How many items to leave out */
+                offset?: number;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileHistory"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    bringBack: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a commit, a unique prefix of it, HEAD or HEAD~n */
+                commit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BringBack"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BringBackResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    scratchCopy: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a commit, a unique prefix of it, HEAD or HEAD~n */
+                commit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScratchCopy"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScratchCopyResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -3,11 +3,11 @@
 
 import type { IThemeManager } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { compareIcon } from '../icons';
 import { shortId } from '../run/format';
+import { TabContent } from '../tab/content';
 import type { CompareModel } from './model';
 import type { ICompareActions } from './view';
 import { CompareView } from './view';
@@ -15,34 +15,29 @@ import { CompareView } from './view';
 /**
  * The content of a comparison's tab.
  */
-export class CompareWidget extends VDomRenderer<CompareModel> {
+export class CompareWidget extends TabContent<CompareModel> {
   /**
    * Create the content of a tab.
    */
   constructor(options: CompareWidget.IOptions) {
-    super(options.model);
+    const { model, trans } = options;
+    super({
+      model,
+      className: 'jp-DotscienceCompare',
+      icon: compareIcon,
+      describe: () => {
+        const { a, b } = model;
+        return {
+          label: trans.__(
+            'Compare %1 with %2',
+            shortId(a.run),
+            shortId(b.run)
+          ),
+          caption: trans.__('A: %1\nB: %2', a.run, b.run)
+        };
+      }
+    });
     this._options = options;
-    this.addClass('jp-DotscienceTab');
-    this.addClass('jp-DotscienceCompare');
-    this.node.tabIndex = 0;
-    this.node.setAttribute('role', 'region');
-    this.title.icon = compareIcon;
-    this.title.closable = true;
-    this.model.stateChanged.connect(this._onStateChanged, this);
-    this._onStateChanged();
-  }
-
-  /**
-   * Dispose of the widget and its model.
-   */
-  dispose(): void {
-    if (this.isDisposed) {
-      return;
-    }
-    const { model } = this;
-    model.stateChanged.disconnect(this._onStateChanged, this);
-    super.dispose();
-    model.dispose();
   }
 
   /**
@@ -58,18 +53,6 @@ export class CompareWidget extends VDomRenderer<CompareModel> {
         trans={trans}
       />
     );
-  }
-
-  private _onStateChanged(): void {
-    const { trans } = this._options;
-    const { a, b } = this.model;
-    this.title.label = trans.__(
-      'Compare %1 with %2',
-      shortId(a.run),
-      shortId(b.run)
-    );
-    this.node.setAttribute('aria-label', this.title.label);
-    this.title.caption = trans.__('A: %1\nB: %2', a.run, b.run);
   }
 
   private _options: CompareWidget.IOptions;

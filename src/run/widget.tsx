@@ -3,10 +3,10 @@
 
 import type { IThemeManager } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { runIcon } from '../icons';
+import { TabContent } from '../tab/content';
 import { runTitle, shortId } from './format';
 import type { RunModel } from './model';
 import type { IRunActions } from './view';
@@ -15,35 +15,27 @@ import { RunView } from './view';
 /**
  * The content of a run's tab.
  */
-export class RunWidget extends VDomRenderer<RunModel> {
+export class RunWidget extends TabContent<RunModel> {
   /**
    * Create the content of a tab.
    */
   constructor(options: RunWidget.IOptions) {
-    super(options.model);
+    const { model, trans } = options;
+    super({
+      model,
+      className: 'jp-DotscienceRun',
+      icon: runIcon,
+      describe: () => {
+        const { detail, run, workspace } = model;
+        return {
+          label: detail
+            ? runTitle(detail, trans)
+            : trans.__('Run %1', shortId(run)),
+          caption: trans.__('Run %1\nWorkspace: %2', run, workspace || '/')
+        };
+      }
+    });
     this._options = options;
-    this.addClass('jp-DotscienceTab');
-    this.addClass('jp-DotscienceRun');
-    // keys scroll the tab, and leaving a dialog brings the focus back to it
-    this.node.tabIndex = 0;
-    this.node.setAttribute('role', 'region');
-    this.title.icon = runIcon;
-    this.title.closable = true;
-    this.model.stateChanged.connect(this._onStateChanged, this);
-    this._onStateChanged();
-  }
-
-  /**
-   * Dispose of the widget and its model.
-   */
-  dispose(): void {
-    if (this.isDisposed) {
-      return;
-    }
-    const { model } = this;
-    model.stateChanged.disconnect(this._onStateChanged, this);
-    super.dispose();
-    model.dispose();
   }
 
   /**
@@ -58,20 +50,6 @@ export class RunWidget extends VDomRenderer<RunModel> {
         themeManager={themeManager}
         trans={trans}
       />
-    );
-  }
-
-  private _onStateChanged(): void {
-    const { trans } = this._options;
-    const { detail, run, workspace } = this.model;
-    this.title.label = detail
-      ? runTitle(detail, trans)
-      : trans.__('Run %1', shortId(run));
-    this.node.setAttribute('aria-label', this.title.label);
-    this.title.caption = trans.__(
-      'Run %1\nWorkspace: %2',
-      run,
-      workspace || '/'
     );
   }
 

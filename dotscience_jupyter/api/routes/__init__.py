@@ -8,12 +8,19 @@ and a test holds that each entry has a handler and each handler an entry.
 
 from __future__ import annotations
 
-from . import resources
+from . import comparison, explore, history, merge, provenance, resources
 from .base import PATH, Param, Route, pattern, placeholders
 
 __all__ = ["PATH", "ROUTES", "Param", "Route", "find_route", "pattern", "placeholders"]
 
-ROUTES: tuple[Route, ...] = (*resources.ROUTES,)
+ROUTES: tuple[Route, ...] = (
+    *resources.ROUTES,
+    *explore.ROUTES,
+    *provenance.ROUTES,
+    *comparison.ROUTES,
+    *merge.ROUTES,
+    *history.ROUTES,
+)
 
 
 def find_route(method: str, path: str) -> Route:

@@ -66,9 +66,11 @@ def pattern(path: str) -> str:
     >>> pattern("/v1/runs/{run}/series/{name...}")
     '/v1/runs/(?P<run>[^/]+)/series/(?P<name>.+)'
     """
-    return _PLACEHOLDER.sub(
-        lambda match: f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})", path
-    ).replace(".json", r"\.json")
+    return (
+        _PLACEHOLDER.sub(lambda match: f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})", path)
+        .replace(".json", r"\.json")
+        .replace(".csv", r"\.csv")
+    )
 
 
 def placeholders(path: str) -> list[tuple[str, bool]]:

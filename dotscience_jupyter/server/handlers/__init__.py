@@ -10,12 +10,17 @@ from jupyter_server.utils import url_path_join
 
 from dotscience_jupyter.api.routes import pattern
 
-from . import files, original, resources
+from . import comparison, explore, files, history, merge, original, provenance, resources
 from .base import BaseHandler, UnknownPath
 
 HANDLERS: list[type[BaseHandler]] = [
     *resources.HANDLERS,
     *files.HANDLERS,
+    *explore.HANDLERS,
+    *provenance.HANDLERS,
+    *comparison.HANDLERS,
+    *merge.HANDLERS,
+    *history.HANDLERS,
     *original.HANDLERS,
 ]
 
