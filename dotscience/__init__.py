@@ -62,6 +62,7 @@ __all__ = [
     "label",
     "metric",
     "model",
+    "observe_files",
     "output",
     "param",
     "parameter",
@@ -268,6 +269,16 @@ def model(kind: object, name: object, *args: Any, **kwargs: Any) -> Any:
 def add_model(kind: object, name: object, *args: Any, **kwargs: Any) -> None:
     """Register a model, as :func:`model` does."""
     _defaultDS.add_model(kind, name, *args, **kwargs)
+
+
+def observe_files(on: bool = True) -> None:
+    """Say whether files that runs open are remembered, for runs that declare none.
+
+    The environment variable ``DOTSCIENCE_OBSERVE_FILES=0`` switches it off from outside.
+    """
+    from . import _observed
+
+    _observed.observe_files(on)
 
 
 def debug() -> None:

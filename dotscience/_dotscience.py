@@ -95,9 +95,11 @@ class Dotscience:
 
     def _began(self, run: Run) -> None:
         """Remember what a run began with, and see to it that its failure does not go unrecorded."""
-        from . import _environment, _failures
+        from . import _environment, _failures, _live, _observed
 
         _environment.begin(run)
+        _observed.begin(self, run)
+        _live.begin(run)
         _failures.watch(self, run)
 
     # modes

@@ -96,6 +96,7 @@ def reduce(record: dict[str, Any]) -> dict[str, Any]:
     are written out (``\udcff``). The public text and the spool hold them as they are.
     """
     reduced = dict(record, reduced=True)
+    reduced.pop("observed", None)
     if "environment" in reduced:
         environment = dict(reduced["environment"])
         environment.pop("packages", None)

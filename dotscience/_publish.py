@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import _environment, _new_workspace, _notebook, _spool
+from . import _environment, _live, _new_workspace, _notebook, _spool
 from ._text import block, dumps, new_id
 
 TYPE_CHECKING = False
@@ -27,7 +27,8 @@ def publish(run: Run, stream: TextIO | None) -> None:
     user's code: the text alone is a whole run of the original format.
     """
     # not read back from the run: two threads that publish one run must not get one id
-    run._id = id = new_id()
+    live = _live.take(run)
+    run._id = id = new_id() if live is None else live.id
     metadata = run.metadata()
     record: dict[str, Any] | None = None
     written = False
@@ -40,6 +41,8 @@ def publish(run: Run, stream: TextIO | None) -> None:
             f"only the text of a run was published, without types, series and environment, because "
             f"of {type(error).__name__}: {error}"
         )
+    if live is not None:
+        live.end()
     if stream is None:
         stream = sys.stdout  # a program without one at import may have got one since
     if stream is not None:
@@ -83,6 +86,8 @@ def describe(run: Run, id: str, metadata: dict[str, Any], in_kernel: bool) -> di
     series = {name: series.encoded() for name, series in run.series().items()}
     if series:
         record["series"] = series
+    if run._observed is not None:
+        record["observed"] = run._observed.described(run._root)
     if run._traceback is not None:
         record["traceback"] = run._traceback
     return record

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, TypeVar
 
+    from ._observed import Observed
+
     T = TypeVar("T")
 
 
@@ -59,6 +61,8 @@ class Run:
         self._traceback: str | None = None
         # what was true when it began: see _environment.begin
         self._begun: dict[str, Any] = {}
+        # files that it opened: see _observed
+        self._observed: Observed | None = None
 
     @property
     def id(self) -> str | None:
@@ -87,6 +91,10 @@ class Run:
         """Forget when the run started and ended; what is recorded next starts it again."""
         self._start = None
         self._end = None
+        if self._observed is not None:
+            # what was read stays with it, as what was declared does; what is written is written
+            # once
+            self._observed.outputs.clear()
 
     def end(self) -> None:
         """Set the end time; only the first call counts."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from . import _environment, _failures
+from . import _environment, _failures, _live, _observed
 from ._dotscience import Dotscience, in_main_thread
 from ._run import Run
 
@@ -41,6 +41,8 @@ class TrackedRun(Run):
         self._entered = True
         self.start()
         _environment.begin(self)
+        _observed.begin(self._session, self)
+        _live.begin(self)
         self._token = self._session._own.set(self)
         if in_main_thread():
             self._session._open.append(self)

@@ -160,7 +160,8 @@ class Demo:
         runs = self.check_runs()
 
         self.title("What the model was made from")
-        self.ds("lineage", runs[EVALUATION]["id"], show=f"lineage {runs[EVALUATION]['id'][:8]}")
+        run = runs[EVALUATION]["id"]
+        self.ds("provenance", f"run:{run}", show=f"provenance run:{run[:8]}")
         self.check_chain(runs[EVALUATION]["id"])
 
         training, variant = (runs[name]["id"][:8] for name in (TRAINING, VARIANT))
@@ -217,13 +218,13 @@ class Demo:
 
     def check_chain(self, run: str) -> None:
         """Check that the evaluation leads back to the raw data, step by step."""
-        lineage = self.ask("lineage", run)
-        steps = [node["run"]["description"] for node in lineage["nodes"]]
+        nodes = self.ask("provenance", f"run:{run}")["nodes"]
+        steps = [node["label"] for node in nodes if node["kind"] == "run"]
         check(
-            steps[0] == EVALUATION and sorted(steps) == sorted(CHAIN),
+            sorted(steps) == sorted(CHAIN),
             f"The evaluation should come from {CHAIN}, its lineage says {steps}.",
         )
-        sources = [file["path"] for file in lineage["sources"]]
+        sources = [node["path"] for node in nodes if node["source"]]
         check(not sources, f"Some inputs are said to be written by no run: {sources}.")
 
     def check_restored(self, run: dict[str, Any]) -> int:

@@ -150,6 +150,7 @@ def run_files(row: rows.Run, direction: str, made_by: MadeBy) -> list[models.Run
             digest=item.digest,
             size=item.size,
             made_by=made_by.get((item.path, item.version or "")) if direction == "input" else None,
+            authority=row.authority if item.authority == "workload" else item.authority,
         )
         for item in row.files
         if item.direction == direction

@@ -16,9 +16,9 @@ class ApiError(Exception):
         HTTP status.
     code : str
         Machine-readable: ``no_workspace``, ``not_found``, ``ambiguous``, ``invalid_request``,
-        ``invalid_where``, ``conflict``, ``exists``, ``not_empty``, ``refused``,
-        ``forbidden_path``, ``unreadable``, ``held``, ``transfer_cut``, ``unsupported_contents`` or
-        ``internal``.
+        ``invalid_where``, ``conflict``, ``exists``, ``changed``, ``not_empty``,
+        ``refused``, ``forbidden_path``, ``unwritable``, ``unreadable``, ``held``,
+        ``transfer_cut``, ``unsupported_contents`` or ``internal``.
     message : str
         One sentence or two: what happened and what to do.
     details : str or None

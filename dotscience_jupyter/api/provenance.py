@@ -4,7 +4,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from contextlib import suppress
+
+from dotscience_jupyter import provenance as room
+from dotscience_jupyter.provenance import comparing, exports
+from dotscience_jupyter.records import RecordsError
+from dotscience_jupyter.records.paths import from_text
+from dotscience_jupyter.snapshots import Kind, SnapshotError
+
+from . import models
+from .bodies import typed
 from .core import Core
+from .errors import ApiError
+
+FORMATS = {
+    "prov": ("application/json", "json"),
+    "openlineage": ("application/json", "json"),
+    "dot": ("text/vnd.graphviz", "dot"),
+}
+"""Formats of an export: media type and how a file's name ends."""
+
+_EXPORTED = 20_000  # nodes
+_MOST_NOTEBOOK = 64 * 1024 * 1024  # bytes of a notebook whose sources are told apart
+_DIRECTIONS: dict[str, room.Direction] = {"": "both", "up": "up", "down": "down", "both": "both"}
 
 
 class Provenance:
@@ -16,3 +40,188 @@ class Provenance:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+
+    def graph(
+        self, start: str = "", direction: str = "", depth: int = 0, limit: int = room.LIMIT
+    ) -> models.Graph:
+        """Return a part of the graph; see the route's parameters."""
+        found = self.find(start, direction, depth, limit)
+        return models.Graph(
+            start=found.start,
+            nodes=[_node(node) for node in found.nodes],
+            edges=[
+                models.GraphEdge(
+                    source=edge.source,
+                    target=edge.target,
+                    kind=edge.kind,
+                    authority=edge.authority,
+                )
+                for edge in found.edges
+            ],
+            truncated=found.truncated,
+        )
+
+    def find(
+        self,
+        start: str,
+        direction: str,
+        depth: int = 0,
+        limit: int = _EXPORTED,
+        count: bool = True,
+    ) -> room.Graph:
+        """Return a part of the graph as the room knows it; ``count`` what is hidden.
+
+        Raises
+        ------
+        ApiError
+            404 ``not_found`` or 400 ``ambiguous`` if the start is not one thing, 400
+            ``invalid_request`` if the direction is none.
+        """
+        way = _DIRECTIONS.get(direction)
+        if way is None:
+            raise ApiError(
+                400,
+                "invalid_request",
+                f"{direction[:40]!r} is no direction. Choose up, down or both.",
+            )
+        with self._core.errors():
+            return room.provenance(
+                self._core.records, start, way, depth, max(1, limit), self._exists, count
+            )
+
+    def has(self, start: str) -> bool:
+        """Return whether a start means anything, be it several things."""
+        try:
+            with self._core.errors():
+                return bool(room.resolve(self._core.records, start, self._exists))
+        except ApiError as error:
+            if error.code in ("not_found", "invalid_request"):
+                return False
+            if error.code == "ambiguous":
+                return True
+            raise
+
+    def export(
+        self,
+        start: str = "",
+        direction: str = "",
+        format: str = "prov",  # noqa: A002 - the API's own word
+        depth: int = 0,
+    ) -> tuple[str, str]:
+        """Return a part of the graph in a format of others, and its media type.
+
+        Raises
+        ------
+        ApiError
+            400 ``invalid_request`` if there is no such format; and as :meth:`find`.
+        """
+        if format not in FORMATS:
+            raise ApiError(
+                400,
+                "invalid_request",
+                f"{format[:40]!r} is no format of exports. Choose {', '.join(FORMATS)}.",
+            )
+        found = self.find(start, direction, depth, count=False)
+        return self.written(found, format), FORMATS[format][0]
+
+    def written(self, found: room.Graph, format: str) -> str:  # noqa: A002 - the API's own word
+        """Return a graph as the text of one of :data:`FORMATS`."""
+        if format == "dot":
+            return exports.dot(found)
+        write = exports.prov if format == "prov" else exports.openlineage
+        document = write(found, self._core.workspace.id)
+        return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+    def compare(self, a: str, b: str) -> models.LineageComparison:
+        """Return what changed between the lineages of two things."""
+        with self._core.errors():
+            found = comparing.compare(self._core.records, a, b, self._exists, self._program)
+        return models.LineageComparison(
+            a=found.a[0] if found.a else a,
+            b=found.b[0] if found.b else b,
+            files=[_change(change) for change in found.files],
+            parameters=[_value(change) for change in found.parameters],
+            programs=[_change(change) for change in found.programs],
+            environments=[_value(change) for change in found.environments],
+            only_a=[_node(node) for node in found.only_a],
+            only_b=[_node(node) for node in found.only_b],
+            truncated=found.truncated,
+        )
+
+    def _exists(self, path: str) -> bool:
+        """Return whether the newest commit holds a file; the first one lists none of its own."""
+        with suppress(RecordsError, SnapshotError, ValueError):
+            head = self._core.records.head()
+            if head is not None and path and not path.startswith("/"):
+                entry = self._core.engine.entry(head.snapshot, from_text(path))
+                return entry.kind is not Kind.FOLDER
+        return False
+
+    def _program(self, commit: str, path: str) -> str | None:
+        """Return a digest of a program's sources; what a notebook put out is none of them."""
+        with suppress(RecordsError, SnapshotError, ValueError):
+            snapshot = self._core.records.get_commit(commit).snapshot
+            entry = self._core.engine.entry(snapshot, from_text(path))
+            if not path.endswith(".ipynb") or entry.size > _MOST_NOTEBOOK:
+                return entry.digest or None
+            with self._core.engine.open(snapshot, entry.path) as file:
+                return _sources(file.read()) or entry.digest or None
+        return None
+
+
+def _sources(data: bytes) -> str | None:
+    """Return a digest of the sources of a notebook's cells, or None if it is not one."""
+    try:
+        cells = json.loads(data)["cells"]
+        sources = [
+            [cell["cell_type"], "".join(cell["source"])]
+            for cell in cells
+            if cell["cell_type"] == "code"
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+
+
+def _node(node: room.Node) -> models.GraphNode:
+    run, file = node.run, node.file
+    return models.GraphNode(
+        id=node.id,
+        kind="file" if run is None else "run",
+        label=node.label,
+        order=node.order,
+        run=None if run is None else run.id,
+        status=None if run is None else "failed" if run.status == "failed" else "succeeded",
+        authority=None if run is None else run.authority,
+        workload_file=None if run is None else run.workload_file,
+        author=None if run is None else run.author,
+        commit=node.commit,
+        created=node.created,
+        path=None if file is None else file.path,
+        digest=node.digest,
+        size=node.size,
+        models=node.models,
+        source=node.source,
+        hidden_up=node.hidden_up,
+        hidden_down=node.hidden_down,
+        depth=node.depth,
+    )
+
+
+def _change(change: comparing.FileChange) -> models.LineageChange:
+    return models.LineageChange(
+        path=change.path,
+        a=change.a,
+        b=change.b,
+        a_digest=change.a_digest,
+        b_digest=change.b_digest,
+    )
+
+
+def _value(change: comparing.ValueChange) -> models.ValueChange:
+    return models.ValueChange(
+        run_file=change.program,
+        name=change.name,
+        a=None if change.a is None else typed(*change.a),
+        b=None if change.b is None else typed(*change.b),
+    )

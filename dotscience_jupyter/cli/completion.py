@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
-from .context import Settings, common, pass_settings
+from .context import Settings, common, open_service, pass_settings
+from .output import one_line
 
 PROGRAMS = ("ds", "jupyter-dotscience")
 
@@ -44,3 +46,21 @@ def completion_script(shell: str) -> str:
         # not source(): for bash it first starts a bash to ask for its version
         scripts.append((template.source_template % template.source_vars()).strip())
     return "\n\n".join(scripts)
+
+
+def complete_where(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return how a filter may go on."""
+    from dotscience_jupyter.api.errors import ApiError
+
+    try:
+        with open_service(context.ensure_object(Settings)) as service:
+            found = service.explore.complete(incomplete, len(incomplete))
+    except ApiError:
+        return []  # no workspace here: there is nothing to offer
+    return [
+        # a shell replaces the whole word, which is the filter
+        CompletionItem(one_line(incomplete[: found.start] + item.text), help=one_line(item.detail))
+        for item in found.items
+    ]

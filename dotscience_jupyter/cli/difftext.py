@@ -4,123 +4,137 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from difflib import unified_diff
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from .output import size
-
-MOST_LINES = 50_000  # difflib's time grows with the square of the lines that differ
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of two versions of a file.
-
-    Parameters
-    ----------
-    path
-        Text form, relative to the workspace.
-    kind
-        ``file``, ``symlink``, or empty if this side does not have it.
-    size
-        Bytes.
-    digest
-        BLAKE3 of the bytes.
-    content
-        The bytes; None if there are too many to compare line by line. A link's is its target.
-    """
-
-    LIMIT: ClassVar[int] = 5_000_000
-
-    path: str
-    kind: str = ""
-    size: int = 0
-    digest: str = ""
-    content: bytes | None = b""
-
-    def describe(self) -> str:
-        """Return this version in a few words."""
-        if not self.kind:
-            return "not there"
-        return f"{size(self.size)}" + (f", digest {self.digest[:16]}" if self.digest else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How two versions differ: lines where that makes sense, a remark where they do not say all."""
-
-    change: Literal["added", "modified", "removed", "same"]
-    text: str | None
-    summary: str
-
-
-def difference(old: Side, new: Side) -> Result:
-    """Compare two versions of a file.
-
-    Text gives a unified diff, notebooks one of their cells' sources, anything else a remark.
-    """
-    change: Literal["added", "modified", "removed", "same"] = (
-        "added" if not old.kind else "removed" if not new.kind else "modified"
+if TYPE_CHECKING:
+    from dotscience_jupyter.api.models import (
+        CellPair,
+        NotebookComparison,
+        TableComparison,
+        TextComparison,
     )
-    if old.kind == new.kind and old.digest == new.digest and old.content == new.content:
-        return Result("same", None, f"{new.path} is the same in both.")
-    sizes = f"{new.path}: {old.describe()} -> {new.describe()}"
-    if old.content is None or new.content is None:
-        return Result(change, None, f"{sizes} (too large to compare line by line)")
-    if new.path.endswith(".ipynb"):
-        before, after = (cells(side.content or b"") for side in (old, new))
-        if before is not None and after is not None:
-            text = lines(before, after, old, new)
-            hidden = "Only outputs or metadata of the notebook differ." if not text else ""
-            return Result(change, text or None, hidden)
-    try:
-        before, after = old.content.decode(), new.content.decode()
-    except UnicodeDecodeError:
-        return Result(change, None, f"{sizes} (not text)")
-    if "\0" in before or "\0" in after:
-        return Result(change, None, f"{sizes} (not text)")
-    if max(before.count("\n"), after.count("\n")) > MOST_LINES:
-        return Result(change, None, f"{sizes} (too many lines to compare)")
-    return Result(change, lines(before, after, old, new), "")
+
+CONTEXT = 3
+_NO_END = "\\ No newline at end of file\n"
 
 
-def cells(content: bytes) -> str | None:
-    """Return the sources of a notebook's cells as text, each under a line that says what it is.
+def unified(old: str | None, new: str | None, path: str, old_path: str = "") -> str:
+    """Return a unified diff, as git writes it, of two texts; None stands for no file.
 
-    Returns None if the bytes are no notebook; no bytes are a notebook without cells.
+    Only line feeds end a line, so that form feeds and the like stay what they are.
     """
-    if not content:
+    from dotscience_jupyter.notebooks import line_gaps, lines
+
+    a, b = lines(old or ""), lines(new or "")
+    hunks = list(_hunks(a, b, line_gaps(a, b)))
+    if not hunks and old is not None and new is not None:
         return ""
-    try:
-        found = json.loads(content)["cells"]
-        parts = []
-        for cell in found:
-            source = cell["source"]
-            source = source if isinstance(source, str) else "".join(source)
-            parts.append(
-                f"# %% [{cell['cell_type']}] {cell.get('id', '')}".rstrip() + f"\n{source}\n"
-            )
-        return "\n".join(parts)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+    before = "/dev/null" if old is None else f"a/{old_path or path}"
+    after = "/dev/null" if new is None else f"b/{path}"
+    return "".join([f"--- {before}\n", f"+++ {after}\n", *hunks])
 
 
-def lines(before: str, after: str, old: Side, new: Side) -> str:
-    """Return a unified diff, as git writes it, of two texts."""
-    output = []
-    for line in unified_diff(
-        _split(before),
-        _split(after),
-        f"a/{old.path}" if old.kind else "/dev/null",
-        f"b/{new.path}" if new.kind else "/dev/null",
-    ):
-        output.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(output)
+Gap = tuple[int, int, int, int]
 
 
-def _split(text: str) -> list[str]:
-    # only line feeds end a line here; str.splitlines would also split at form feeds and the like
-    parts = text.split("\n")
-    return [part + "\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+def _hunks(a: Sequence[str], b: Sequence[str], gaps: Sequence[Gap]) -> Iterator[str]:
+    group: list[Gap] = []
+    for gap in gaps:
+        if group and gap[0] - group[-1][1] > 2 * CONTEXT:
+            yield _hunk(a, b, group)
+            group = []
+        group.append(gap)
+    if group:
+        yield _hunk(a, b, group)
+
+
+def _hunk(a: Sequence[str], b: Sequence[str], group: Sequence[Gap]) -> str:
+    head = min(CONTEXT, group[0][0])
+    tail = min(CONTEXT, len(a) - group[-1][1])
+    i, j = group[0][0] - head, group[0][2] - head
+    stop_a, stop_b = group[-1][1] + tail, group[-1][3] + tail
+    parts = [f"@@ -{_range(i, stop_a)} +{_range(j, stop_b)} @@\n"]
+    for a0, a1, b0, b1 in group:
+        parts += [_line(" ", line) for line in a[i:a0]]
+        parts += [_line("-", line) for line in a[a0:a1]]
+        parts += [_line("+", line) for line in b[b0:b1]]
+        i = a1
+    parts += [_line(" ", line) for line in a[i:stop_a]]
+    return "".join(parts)
+
+
+def _range(start: int, stop: int) -> str:
+    length = stop - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"
+
+
+def _line(mark: str, line: str) -> str:
+    return f"{mark}{line}" if line.endswith("\n") else f"{mark}{line}\n{_NO_END}"
+
+
+def notebook(found: NotebookComparison, path: str) -> str:
+    """Return how two notebooks differ, cell by cell, in the manner of a unified diff."""
+    parts = [f"--- a/{path}\n", f"+++ b/{path}\n"]
+    for cell in found.cells:
+        if cell.change != "folded":
+            parts.append(f"@@ {_named(cell)} @@\n")
+            if cell.source is not None and (cell.source.added or cell.source.removed):
+                parts += _rows(cell.source)
+            if cell.metadata is not None:
+                parts.append("@ metadata\n")
+                parts += _rows(cell.metadata)
+    if found.metadata is not None:
+        parts.append("@@ metadata of the notebook @@\n")
+        parts += _rows(found.metadata)
+    return "".join(parts) if len(parts) > 2 else ""
+
+
+def _named(cell: CellPair) -> str:
+    index = cell.new_index if cell.new_index is not None else cell.old_index
+    text = f"cell {(index or 0) + 1} ({cell.type}), {cell.change}"
+    changes = [output.change for output in cell.outputs if output.change != "same"]
+    if cell.change in ("modified", "moved") and changes:
+        told = ", ".join(f"{changes.count(each)} {each}" for each in dict.fromkeys(changes))
+        text += f"; outputs: {told}"
+    return text
+
+
+def _rows(text: TextComparison) -> list[str]:
+    parts: list[str] = []
+    added: list[str] = []
+    for row in text.rows:
+        if row.change in ("added", "modified"):
+            added.append(f"+{row.new}\n")
+        if row.change in ("removed", "modified"):
+            parts.append(f"-{row.old}\n")
+        if row.change in ("same", "folded"):
+            parts += added
+            added = []
+            same = f" {row.old}\n" if row.change == "same" else f"@ {row.count} unchanged lines\n"
+            parts.append(same)
+    return parts + added
+
+
+def table(found: TableComparison, path: str) -> str:
+    """Return how two tables differ, a line a row."""
+    parts = [f"--- a/{path}\n", f"+++ b/{path}\n"]
+    parts += [f"- column {name}\n" for name in found.removed_columns]
+    parts += [f"+ column {name}\n" for name in found.added_columns]
+    for row in found.rows:
+        mark = {"added": "+", "removed": "-", "modified": "@"}[row.change]
+        number = row.new_row if row.new_row is not None else row.old_row
+        if row.change == "modified":
+            values = [f"{v.column}: {v.old} -> {v.new}" for v in row.values]
+        else:
+            side = "new" if row.change == "added" else "old"
+            values = [f"{v.column}: {getattr(v, side)}" for v in row.values]
+        parts.append(f"{mark} row {number}  {', '.join(values)}\n")
+    left = found.added + found.removed + found.modified - len(found.rows)
+    if left:
+        parts.append(f"@ and {left:,} more rows\n")
+    if found.sampled:
+        parts.append("@ only the first rows of the two were compared\n")
+    return "".join(parts) if len(parts) > 2 else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import complete_where
 from .context import (
     Settings,
     ambiguous,
@@ -51,7 +52,8 @@ PAGE = 500
 WHERE_HELP = """\b
 Fields of --where and --sort:
   metrics.NAME  parameters.NAME  labels.NAME  (a NAME with spaces: metrics."my name")
-  description status error author file authority commit id started ended seconds
+  description status error author file authority commit id
+  started ended created seconds
 Conditions of --where:
   =  !=  <  <=  >  >=  ~ (contains)  in (..., ...)  is null  is not null
   joined by and, or, not and parentheses; text and times in quotes
@@ -63,7 +65,13 @@ For example:
 
 
 @click.command("runs", epilog=WHERE_HELP)
-@click.option("--where", default="", metavar="CONDITION", help="Only runs of which this is true.")
+@click.option(
+    "--where",
+    default="",
+    metavar="CONDITION",
+    shell_complete=complete_where,
+    help="Only runs of which this is true.",
+)
 @click.option(
     "--search", default="", metavar="WORDS", help="Only runs in which all these words occur."
 )

@@ -7,17 +7,29 @@
 
 from __future__ import annotations
 
+from dotscience_jupyter.records.ancestry import WENT_BACK
+
 from .committer import Committer
-from .recorder import WENT_BACK
+from .live import LiveRun
+from .merging import MERGE_HOLD, MERGED, MergeWish, OverwrittenError, read_json, write_json
+from .placing import Placed
 from .types import Committed, CommitterError, CommitterStatus, FoundError
 from .watcher import Watcher
 
 __all__ = [
+    "MERGED",
+    "MERGE_HOLD",
     "WENT_BACK",
     "Committed",
     "Committer",
     "CommitterError",
     "CommitterStatus",
     "FoundError",
+    "LiveRun",
+    "MergeWish",
+    "OverwrittenError",
+    "Placed",
     "Watcher",
+    "read_json",
+    "write_json",
 ]

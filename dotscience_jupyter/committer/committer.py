@@ -9,10 +9,12 @@ process that dies anywhere in between leaves nothing to repair.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,11 +26,14 @@ from dotscience_jupyter.snapshots.engine import Engine, LiveChange, Progress
 from dotscience_jupyter.snapshots.ignore import IgnoreRules
 
 from . import people, tasks
+from .live import LiveRuns
+from .merges import Merges
+from .merging import MergingRecorder
 from .notebooks import SUFFIX as NOTEBOOK
 from .notebooks import NotebookFinder
-from .plan import Wish
+from .planned import Wish
 from .record import FoundRun
-from .recorder import Recorder, before_going_back
+from .recorder import before_going_back
 from .settling import Settler, settle_briefly
 from .spool import Spool
 from .troubles import TROUBLES, reason, trouble
@@ -36,6 +41,7 @@ from .types import Committed, CommitterError, CommitterStatus, FoundError
 
 log = logging.getLogger(__name__)
 
+_OFF = frozenset({"0", "false", "no", "off"})
 _PAUSES = (0.05, 0.1, 0.2, 0.4)  # between looks at a notebook that is being written
 
 
@@ -63,6 +69,11 @@ class Committer:
         A sentence that the status gives when there is nothing more important to say.
     watching : bool
         Whether the engine is told of changes, so that it need not look for them.
+    merges : Merges
+        Bringing another commit's changes into the folder.
+    observe_files : bool
+        Whether files that runs opened or changed are found for runs that declare none. By default
+        as the environment variable ``DOTSCIENCE_OBSERVE_FILES`` says, which only ``0`` denies.
     """
 
     def __init__(
@@ -85,11 +96,14 @@ class Committer:
         self._on_change = on_change
         self._mutex = threading.RLock()  # finding and committing, one at a time
         self._state = threading.Lock()  # what status() tells; never held for long
-        self._recorder = Recorder(workspace, records, engine, self.tell)
+        self._recorder = MergingRecorder(workspace, records, engine, self.tell)
+        self.observe_files = os.environ.get("DOTSCIENCE_OBSERVE_FILES", "").lower() not in _OFF
+        self.merges = Merges(self, self._recorder)
         self._notebooks = NotebookFinder(
             workspace.root, workspace.id, self.ignore.is_ignored, self._known
         )
         self._spool = Spool(workspace.spool, ".dotscience/spool")
+        self.live = LiveRuns(workspace, records.known_runs)
         self._pending: dict[str, FoundRun] = {}
         self._refused: dict[str, FoundError] = {}  # runs that could not be recorded on their own
         self._trouble: FoundError | None = None  # why nothing can be recorded at present
@@ -99,6 +113,15 @@ class Committer:
         self._settler: Settler | None = None
         self._errors: tuple[FoundError, ...] = ()
         self._changed: list[LiveChange] | None = None
+
+    @property
+    def observe_files(self) -> bool:
+        """Whether files that no code declared are found; see the class."""
+        return self._recorder.observing
+
+    @observe_files.setter
+    def observe_files(self, on: bool) -> None:
+        self._recorder.observing = on
 
     @property
     def author(self) -> str:
@@ -258,6 +281,16 @@ class Committer:
                     f"{reason(error)}. Nothing is lost: what was there before is committed."
                 ) from error
         return result
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Find and commit nothing meanwhile; for what writes files of its own."""
+        with self._mutex:
+            try:
+                yield
+            finally:
+                with self._state:
+                    self._changed = None  # some of the files may be others now
 
     def _find(self, notebooks: Iterable[str] | None, between: Callable[[], Committed]) -> Committed:
         """Take in what is found, until no notebook is half written; call ``between`` each time."""
@@ -511,7 +544,8 @@ class Committer:
         claimed: set[str] = set()
         for run in list(self._pending.values()):
             base = self._recorder.rebaser.base_of(run)
-            for path in (*run.text.inputs, *run.text.outputs):
+            observed = (run.observed or {}) if self.observe_files else {}
+            for path in (*run.text.inputs, *run.text.outputs, *chain(*observed.values())):
                 claimed.add(self._recorder.rebaser.resolve(base, path)[0])
             if run.notebook is not None:
                 claimed.add(run.notebook)

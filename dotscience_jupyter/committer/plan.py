@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from dotscience_jupyter.records.paths import to_text
@@ -28,6 +26,8 @@ from dotscience_jupyter.snapshots.engine import (
 
 from .filepaths import Rebaser
 from .notebooks import is_notebook
+from .observed import TICK, changed_meanwhile, nanoseconds, opened, written_unseen
+from .planned import Declared, Planned, Wish
 from .record import FoundRun
 
 CORRECTION = "File changes were detected that the run metadata did not explain"
@@ -45,65 +45,6 @@ UNKNOWN = ""
 """Version of an input that was never part of the workspace: there is none to be resolved."""
 
 
-@dataclass(slots=True)
-class Declared:
-    """A path that a run declared, resolved."""
-
-    path: str  # folder path, or absolute when outside
-    inside: bool
-
-
-@dataclass(slots=True, eq=False)
-class Planned:
-    """A found run with its paths resolved."""
-
-    found: FoundRun
-    inputs: list[Declared]
-    outputs: list[Declared]
-    workload: str | None  # folder path or None
-    folders: list[str] = field(default_factory=list)  # declared folders: they claim what is inside
-    reads: frozenset[str] = frozenset()  # folder paths of its inputs
-    writes: frozenset[str] = frozenset()  # folder paths of its outputs
-    position: int = 0  # among the runs of this find
-
-
-def _microseconds(time: datetime) -> int:
-    delta = time - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-@dataclass(slots=True)
-class Wish:
-    """What a commit should be beyond the runs that were found.
-
-    Attributes
-    ----------
-    manual
-        Message of a commit that is wanted also without a run: changes that no run explains are
-        then its content, not a correction. None where only runs are to be committed.
-    initial
-        Message of the workspace's first commit.
-    author
-        Who commits, if not the default.
-    metadata, logs, message, derived
-        What a command task adds to the last commit of its runs; ``derived`` is the run to record
-        when it published none.
-    """
-
-    manual: str | None = None
-    initial: str = "Initial commit"
-    author: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-    logs: dict[str, bytes] = field(default_factory=dict)
-    message: str = ""
-    derived: NewRun | None = None
-
-    @property
-    def only_runs(self) -> bool:
-        """Whether nothing is to be done where there is no run that is not recorded."""
-        return self.manual is None and not self.metadata
-
-
 class Planner:
     """Makes the commits for one find. One planner a find: it remembers what it asked the engine."""
 
@@ -115,8 +56,11 @@ class Planner:
         head_snapshot: str | None,
         author: str,
         publishers: Callable[[], set[str]] = set,
+        *,
+        observing: bool = True,
     ) -> None:
         self._engine = engine
+        self._observing = observing  # whether files that the code did not declare are found
         self._publishers = publishers  # folder paths of the notebooks that have published runs
         self._rebaser = rebaser
         self._snapshot = snapshot
@@ -143,6 +87,8 @@ class Planner:
             run.position = position
             for path in run.writes:
                 self._writes.setdefault(path, []).append(position)
+        if self._observing:
+            self._observe(runs)
         commits: list[NewCommit] = []
         if self._base is None:
             commits.append(self._new(INITIAL, wish.initial))
@@ -275,9 +221,39 @@ class Planner:
         elif script := run.text.workload_file or (hint if isinstance(hint, str) else None):
             path, inside = self._rebaser.resolve(base, script)
             planned.workload = path if inside and self._entry(path) is not None else None
+        if self._observing:
+            for direction, target in (("input", planned.inputs), ("output", planned.outputs)):
+                then = self._base if direction == "input" else None
+                found = opened(
+                    run,
+                    direction,
+                    lambda path: self._rebaser.resolve(base, path),
+                    lambda path, then=then: self._entry(path) or (then and self._entry(path, then)),  # type: ignore[misc]  # mypy infers no default's type
+                )
+                target += [Declared(path, True, True) for path in found if path != planned.workload]
         planned.reads = frozenset(each.path for each in planned.inputs if each.inside)
         planned.writes = frozenset(each.path for each in planned.outputs if each.inside)
         return planned
+
+    def _observe(self, runs: list[Planned]) -> None:
+        """Find what only the snapshot tells of the files of runs that declared none."""
+        for run in runs:
+            unseen = [each.path for each in run.inputs if each.derived]
+            late = changed_meanwhile(run.found, unseen, self.changed) - self._writes.keys()
+            # what was read is not what is there now, and nobody changed it before the run
+            run.reads -= late
+            run.inputs = [
+                each
+                for each in run.inputs
+                if each.path not in late or self.changed[each.path].old is not None
+            ]
+        if len(runs) == 1:
+            (run,) = runs
+            explained = {*run.reads, *run.writes, run.workload or "", run.found.notebook or ""}
+            for path in written_unseen(run.found, self.changed, explained):
+                run.outputs.append(Declared(path, True, True))
+                run.writes |= {path}
+                self._writes[path] = [0]
 
     def _expanded(self, folder: str) -> list[str]:
         """Return the files of a folder that was declared as one (our library names files)."""
@@ -353,7 +329,7 @@ class Planner:
         return {key: value for key, value in details.items() if value}
 
     def _output(self, declared: Declared, run: Planned) -> NewFile:
-        file = NewFile("output", to_text(declared.path))
+        file = _new_file("output", declared)
         entry = self._entry(declared.path) if declared.inside else None
         overwritten = self._writes.get(declared.path, [0])[-1] > run.position
         # what a later run of the same find wrote over was never frozen: its digest is not known
@@ -362,14 +338,14 @@ class Planner:
         return file
 
     def _input(self, declared: Declared, run: Planned) -> NewFile:
-        file = NewFile("input", to_text(declared.path))
+        file = _new_file("input", declared)
         if not declared.inside:
             file.version = UNKNOWN
             return file
         path = declared.path
         writers = self._writes.get(path, [])
         entry = self._entry(path)
-        as_now = not writers or writers[-1] < run.position
+        as_now = path in run.reads and (not writers or writers[-1] < run.position)
         if not as_now and entry is not None and path not in run.writes:
             as_now = _settled(entry, run)
         if entry is not None and as_now:
@@ -413,6 +389,11 @@ def _is_folder(difference: Difference) -> bool:
     return entry is not None and entry.kind is Kind.FOLDER
 
 
+def _new_file(direction: str, declared: Declared) -> NewFile:
+    authority = "derived" if declared.derived else "workload"
+    return NewFile(direction, to_text(declared.path), authority=authority)
+
+
 def _describe(file: NewFile, entry: Entry | None) -> None:
     if entry is not None and entry.kind is Kind.FILE:
         file.digest, file.size = entry.digest or None, entry.size
@@ -421,8 +402,7 @@ def _describe(file: NewFile, entry: Entry | None) -> None:
 def _settled(entry: Entry, run: Planned) -> bool:
     """Whether a file was last written before a run ended, so that the run had it as it is now."""
     end = run.found.text.end
-    # the clock of file times lags behind by up to a tick of the kernel
-    return end is not None and entry.mtime_ns + 10_000_000 <= _microseconds(end) * 1000
+    return end is not None and entry.mtime_ns + TICK <= nanoseconds(end)
 
 
 def _change(difference: Difference) -> NewChange:
@@ -455,7 +435,7 @@ def _ordered(runs: list[Planned]) -> list[Planned]:
 
     def when(run: Planned) -> float:
         time = run.found.text.end or run.found.text.start
-        return math.inf if time is None else _microseconds(time)
+        return math.inf if time is None else nanoseconds(time)
 
     return sorted(runs, key=when)
 

@@ -22,6 +22,7 @@ TYPES = frozenset({"str", "int", "float", "bool", "none"})
 MAX_POINTS = 10_000_000
 MAX_DEPTH = 20
 MAX_ITEMS = 100_000
+MAX_OBSERVED = 1000
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class FoundRun:
     seeds: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
+    # files that it opened, by direction; None where it does not want any to be found
+    observed: dict[str, list[str]] | None = None
     process: dict[str, Any] = field(default_factory=dict)
     full: bool = False  # whether a record (not only the text) was found
     reduced: bool = False  # whether that record was the notebook's, without series and packages
@@ -120,6 +123,9 @@ def from_record(document: dict[str, Any], arrays: list[bytes]) -> FoundRun:
     found.resources = _scalars(document, "resources")
     found.source = _scalars(document, "source")
     found.process = _scalars(document, "process")
+    if isinstance(document.get("observed"), dict):
+        observed = _object(document, "observed")
+        found.observed = {key: _paths(observed.get(key)) for key in ("input", "output")}
     cell_id, count = found.source.get("cell_id"), found.source.get("execution_count")
     found.cell_id = cell_id if isinstance(cell_id, str) else None
     found.execution_count = count if isinstance(count, int) else None
@@ -129,6 +135,12 @@ def from_record(document: dict[str, Any], arrays: list[bytes]) -> FoundRun:
 def _object(document: dict[str, Any], key: str) -> dict[str, Any]:
     value = document.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _paths(value: object) -> list[str]:
+    """Return a list of paths; what is none is dropped: nobody declared it."""
+    paths = value[:MAX_OBSERVED] if isinstance(value, list) else []
+    return [runtext.clean_path(path) for path in paths if isinstance(path, str) and path]
 
 
 def _scalars(document: dict[str, Any], key: str) -> dict[str, Any]:

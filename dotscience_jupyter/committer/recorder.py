@@ -13,10 +13,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 
 from filelock import FileLock, Timeout
 
 from dotscience_jupyter.records import models
+from dotscience_jupyter.records.ancestry import WENT_BACK
 from dotscience_jupyter.records.errors import ConflictError, DuplicateRunError
 from dotscience_jupyter.records.paths import from_text
 from dotscience_jupyter.records.store import Records
@@ -32,7 +34,8 @@ from dotscience_jupyter.snapshots.engine import (
 from .filepaths import Rebaser
 from .notebooks import SUFFIX as NOTEBOOK
 from .people import GitAsker
-from .plan import Planner, Wish
+from .plan import Planner
+from .planned import Wish
 from .record import FoundRun
 from .troubles import TROUBLES, reason
 from .types import Committed, CommitterError, FoundError
@@ -41,9 +44,6 @@ log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 600.0
 """Seconds to wait for another program's commit."""
-
-WENT_BACK = "rollback.commit"
-"""Key of a commit's metadata: the commit whose files it brought back."""
 
 _ATTEMPTS = 10  # at a commit that others come before
 
@@ -77,6 +77,7 @@ class Recorder:
         self._engine = engine
         self._tell = tell
         self.rebaser = Rebaser(workspace.root, workspace.id)
+        self.observing = True  # whether files that no code declared are found for it
         self.working = 0  # commits being made, also those waiting for their turn
         self.head: str | None = None  # newest commit as far as this recorder knows
 
@@ -173,6 +174,7 @@ class Recorder:
                 for path in self._records.runs_by_notebook()
                 if path.endswith(NOTEBOOK)
             },
+            observing=self.observing,
         )
         commits = planner.plan(runs, wish)
         if not commits:
@@ -186,7 +188,8 @@ class Recorder:
         found = set()
         for run in runs:
             base = self.rebaser.base_of(run)
-            for path in (*run.text.inputs, *run.text.outputs):
+            observed = (run.observed or {}) if self.observing else {}
+            for path in (*run.text.inputs, *run.text.outputs, *chain(*observed.values())):
                 resolved, inside = self.rebaser.resolve(base, path)
                 if inside:
                     found.add(resolved)

@@ -31,7 +31,7 @@ from dotscience_jupyter.records.store import NewRun, Records
 from . import runtext
 from .environment import describe, shown_variables
 from .output import BlockFile, LogFile, Pump
-from .plan import Wish
+from .planned import Wish
 from .reading import write_whole
 from .record import FoundRun
 from .signals import forwarded

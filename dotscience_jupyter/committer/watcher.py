@@ -34,6 +34,9 @@ HOUSEKEEPING = 30.0
 POLL = 2.0
 """The same where files cannot be watched."""
 
+LIVE = 0.5
+"""Seconds between two tellings that runs under way went on."""
+
 NOTICE = (
     "Files cannot be watched here ({}), so only saves made in Jupyter and runs of scripts are "
     "noticed by themselves. Nothing else is lost; it is found by the next commit."
@@ -50,6 +53,7 @@ class _Work:
     compare: bool = False  # the folder with the newest commit
     arm: bool = False  # the watches anew
     others: bool = False  # for commits of other programs
+    live: bool = False  # at the runs that are under way
 
     def __bool__(self) -> bool:
         return (
@@ -59,6 +63,7 @@ class _Work:
             or self.compare
             or self.arm
             or self.others
+            or self.live
         )
 
 
@@ -96,6 +101,9 @@ class Watcher:
         self._watching = True
         self._engine_asked = False
         self._stopped = True
+        self._live_told = float("-inf")  # when, monotonic
+        self._alive: list[int] = []  # processes with runs under way
+        self._followed: dict[int, int] = {}  # those that are waited for, with their descriptors
 
     def start(self) -> None:
         """Begin: look at everything once, then at what changes."""
@@ -114,6 +122,8 @@ class Watcher:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        for pid in list(self._followed):
+            self._leave(pid)
         assert self._loop is not None and self._executor is not None
         if self._task is not None:
             await asyncio.wait([self._task])
@@ -142,6 +152,7 @@ class Watcher:
         compare: bool = False,
         arm: bool = False,
         others: bool = False,
+        live: bool = False,
     ) -> None:
         if self._stopped:
             return
@@ -151,6 +162,7 @@ class Watcher:
         self._work.compare |= compare
         self._work.arm |= arm
         self._work.others |= others
+        self._work.live |= live
         if self._work and (self._task is None or self._task.done()):
             assert self._loop is not None
             self._task = self._loop.create_task(self._run())
@@ -160,6 +172,8 @@ class Watcher:
         while self._work and not self._stopped:
             work, self._work = self._work, _Work()
             wait = await self._loop.run_in_executor(self._executor, self._do, work)
+            for pid in self._alive:
+                self._follow(pid)
             if wait is not None:
                 self._later("again", wait, lambda: self._ask(look=True), replace=True)
 
@@ -170,6 +184,12 @@ class Watcher:
             if work.arm and self._watching:
                 self._watch.arm()
             paths = [path for path in work.notebooks if not committer.looked_at(path)]
+            if work.live:
+                self._alive = committer.live.processes()
+                if committer.live.changed():
+                    self._live_told = time.monotonic()
+                    committer.tell("live")
+                    self._alive = committer.live.processes()
             if work.full:
                 committer.scan()
             elif paths or work.look:
@@ -209,7 +229,7 @@ class Watcher:
 
     def _heard(self, changes: Changes | None) -> None:
         if changes is None:  # armed: what changed between the last look and now was not heard of
-            self._ask(full=True, compare=True, others=True)
+            self._ask(full=True, compare=True, others=True, live=True)
             return
         rules = any(path.rpartition("/")[2] == IGNORE_FILE for path in changes.paths)
         self._ask(
@@ -220,6 +240,9 @@ class Watcher:
         )
         if changes.paths or changes.folders:
             self.changed()
+        if changes.live:
+            delay = max(0.0, self._live_told + LIVE - time.monotonic())
+            self._later("live", delay, lambda: self._ask(live=True))
         if changes.records:
             self._later("others", QUIET, lambda: self._ask(others=True))
 
@@ -232,6 +255,30 @@ class Watcher:
         )
         self._committer.notice = NOTICE.format(reason)
         self._later("housekeeping", POLL, self._housekeep, replace=True)
+
+    # -- processes of runs that are under way ------------------------------------------------------
+
+    def _follow(self, pid: int) -> None:
+        """Hear of the end of a process at once, where the system tells (Linux)."""
+        if self._stopped or pid in self._followed or not hasattr(os, "pidfd_open"):
+            return
+        assert self._loop is not None
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return  # it has ended, which the next look sees
+        self._followed[pid] = descriptor
+        self._loop.add_reader(descriptor, self._ended, pid)
+
+    def _ended(self, pid: int) -> None:
+        self._leave(pid)
+        self._ask(live=True)
+
+    def _leave(self, pid: int) -> None:
+        assert self._loop is not None
+        descriptor = self._followed.pop(pid)
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)
 
     # -- timers ------------------------------------------------------------------------------------
 
@@ -257,6 +304,8 @@ class Watcher:
         workspace = self._committer.workspace
         if any(_holds_something(str(folder)) for folder in (workspace.spool, workspace.tasks)):
             self._ask(look=True)
+        if _holds_something(str(workspace.live)):
+            self._ask(live=True)  # their processes may have ended without anybody telling
         self._later("housekeeping", HOUSEKEEPING if self._watching else POLL, self._housekeep)
 
 

@@ -29,14 +29,16 @@ class Changes:
     folders: bool = False  # a folder came, which may hold anything
     top_folders: bool = False  # one of those that are watched came or went
     spool: bool = False
+    live: bool = False  # a run that is under way began, went on or ended
     records: bool = False  # some program wrote to the records
 
     def __bool__(self) -> bool:
-        return bool(self.paths) or self.folders or self.top_folders or self.spool or self.records
+        told = self.folders or self.top_folders or self.spool or self.live or self.records
+        return bool(self.paths) or told
 
 
 class FileWatch:
-    """Watches a workspace's files, but for ignored folders at its top, and its spool.
+    """Watches a workspace's files, but for ignored folders at its top, its spool and live runs.
 
     Parameters
     ----------
@@ -71,6 +73,7 @@ class FileWatch:
             return
         try:
             self._workspace.spool.mkdir(parents=True, exist_ok=True)
+            self._workspace.live.mkdir(exist_ok=True)
             folders = self._top_folders()
             if self._process is None:
                 self._process = subprocess.Popen(
@@ -92,7 +95,7 @@ class FileWatch:
             self._folders = folders
             assert self._process.stdin is not None
             own = f"{self._root}/{MARKER}"
-            request = {"flat": [self._root, own, f"{own}/spool"], "deep": folders}
+            request = {"flat": [self._root, own, f"{own}/spool", f"{own}/live"], "deep": folders}
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError as error:
@@ -152,6 +155,9 @@ class FileWatch:
                 changes.spool |= (
                     kind != "deleted" and name.endswith(".json") and not name.startswith(".")
                 )
+                continue
+            if path.startswith(f"{MARKER}/live/"):
+                changes.live = True
                 continue
             if path == MARKER or path.startswith(MARKER + "/"):
                 changes.records |= path.startswith(f"{MARKER}/records.db")

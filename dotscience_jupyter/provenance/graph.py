@@ -1,114 +1,98 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Walking from a run to the runs that made its inputs, and so on to what no run made."""
+"""What the graph consists of: runs and file versions, and the arrows between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
-from dotscience_jupyter.records import models
-from dotscience_jupyter.records.store import Records
+from dotscience_jupyter.records.neighbours import RunHead, Version
+
+Key = str | Version
+"""A node within one workspace: a run's id, or a version of a file."""
+
+Kind = Literal["read", "wrote", "same"]
+
+
+@dataclass(slots=True)
+class Node:
+    """A run or a version of a file.
+
+    ``order`` is the sequence of the commit that a node came with (of what no commit holds: the
+    first that read it), so that a layout by it never moves older nodes. ``hidden_up`` and
+    ``hidden_down`` tell how many neighbours towards its origin, and how many that came of it, are
+    not in the graph; of a file's readers at most :data:`.assembly.COUNTED` are counted.
+    """
+
+    id: str
+    order: int
+    depth: int  # runs between it and the start
+    commit: str | None
+    created: datetime | None
+    run: RunHead | None = None
+    file: Version | None = None
+    digest: str | None = None
+    size: int | None = None
+    models: list[str] = field(default_factory=list)
+    source: bool = False  # nothing that is recorded is its origin
+    hidden_up: int = 0
+    hidden_down: int = 0
+    workspace: str = ""  # its name, in a graph of several
+
+    @property
+    def label(self) -> str:
+        """A run's description, a file's name."""
+        if self.run is not None:
+            return self.run.description or self.run.workload_file or self.run.id[:8]
+        assert self.file is not None
+        return self.file.path.rsplit("/", 1)[-1] or self.file.path
 
 
 @dataclass(frozen=True, slots=True)
-class FileVersion:
-    """An input as one run saw it, and where it came from.
+class Edge:
+    """An arrow in the direction of time: file to run, run to file, or file to identical file."""
 
-    ``path`` is in text form; ``version`` is the commit that wrote it, None where that is not known;
-    ``made_by`` is the run that did, None where no run did or the walk could not tell.
-    """
-
-    path: str
-    version: str | None
-    digest: str | None
-    size: int | None
-    made_by: str | None
+    source: str
+    target: str
+    kind: Kind
+    authority: str = "workload"
 
 
 @dataclass(slots=True)
-class LineageNode:
-    """A run on the way, ``depth`` steps (at least) before the run that was asked for."""
+class Graph:
+    """A part of the graph; nodes oldest first, origins before what came of them."""
 
-    run: models.Run  # values, files, series, environment and commit loaded
-    depth: int
-    inputs: list[FileVersion]
+    start: list[str]
+    nodes: list[Node] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    truncated: bool = False
 
-    @property
-    def outputs(self) -> list[models.RunFile]:
-        """The files that the run wrote."""
-        return [file for file in self.run.files if file.direction == "output"]
+    def by_id(self) -> dict[str, Node]:
+        """Return the nodes by their ids."""
+        return {node.id: node for node in self.nodes}
+
+    def runs(self) -> list[Node]:
+        """Return the nodes that are runs."""
+        return [node for node in self.nodes if node.run is not None]
+
+    def files(self) -> list[Node]:
+        """Return the nodes that are versions of files."""
+        return [node for node in self.nodes if node.file is not None]
+
+    def sources(self) -> list[Node]:
+        """Return the raw data: files that nothing recorded is the origin of."""
+        return [node for node in self.nodes if node.source]
 
 
-@dataclass(slots=True)
-class LineageGraph:
-    """All runs that a run depends on.
+def node_id(key: Key) -> str:
+    """Return ``run:ID``, ``file:PATH@COMMIT``, or ``file:PATH@`` where no commit holds it.
 
-    ``nodes`` starts with the run itself and holds each run once, nearest first. ``sources`` are the
-    inputs, each path and version once, that no run wrote: the raw data.
+    Contents that no commit holds and whose digest is known are ``file:PATH@=DIGEST``.
     """
-
-    run: str
-    nodes: list[LineageNode] = field(default_factory=list)
-    sources: list[FileVersion] = field(default_factory=list)
-
-
-def lineage(records: Records, run_id: str) -> LineageGraph:
-    """Return all that a run was made from, transitively.
-
-    A run depends on the runs that wrote its inputs, at the versions it read. Versions are of
-    earlier commits, so there are no cycles; should a damaged database hold one, each run is still
-    visited once. The number of queries grows with the depth of the graph, not with its size.
-
-    Parameters
-    ----------
-    records : Records
-        Where the runs are recorded.
-    run_id : str
-        A run's id or a unique prefix of it.
-
-    Raises
-    ------
-    RecordsError
-        If there is no such run.
-    """
-    start = records.get_run(run_id)
-    graph = LineageGraph(start.id)
-    sources: dict[tuple[str, str | None], FileVersion] = {}
-    level, seen, depth = [start], {start.id}, 0
-    while level:
-        wanted = {
-            (file.path, file.version)
-            for run in level
-            for file in run.files
-            if file.direction == "input" and file.version is not None
-        }
-        writers = records.writers_of(wanted)
-        following: dict[str, None] = {}
-        for run in level:
-            node = LineageNode(run, depth, [])
-            for file in run.files:
-                if file.direction != "input":
-                    continue
-                writer = writers.get((file.path, file.version)) if file.version else None
-                version = FileVersion(file.path, file.version, file.digest, file.size, writer)
-                node.inputs.append(version)
-                if writer is None:
-                    sources.setdefault((file.path, file.version), version)
-                elif writer not in seen:
-                    seen.add(writer)
-                    following[writer] = None
-            graph.nodes.append(node)
-        found = records.get_runs(following)
-        level = sorted(found.values(), key=lambda run: run.sequence, reverse=True)
-        depth += 1
-    graph.sources = sorted(sources.values(), key=lambda file: (file.path, file.version or ""))
-    return graph
-
-
-def writer_of(records: Records, path: str, version: str) -> models.Run | None:
-    """Return the run that wrote a path (text form) in a commit, everything loaded, or None.
-
-    Which run made this? A correction is not an answer: it tells of a change that no run explains.
-    """
-    id_ = records.writer_of(path, version)
-    return None if id_ is None else records.get_runs([id_]).get(id_)
+    if isinstance(key, str):
+        return f"run:{key}"
+    if key.version:
+        return f"file:{key.path}@{key.version}"
+    return f"file:{key.path}@={key.digest}" if key.digest else f"file:{key.path}@"

@@ -34,7 +34,7 @@ from .models import Base
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; what this version of the software reads and writes."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

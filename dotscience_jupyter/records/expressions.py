@@ -24,12 +24,11 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import aliased
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from . import where
-from .models import Run, RunValue
+from .models import Commit, Run, RunValue
 
 _Bool: TypeAlias = ColumnElement[bool]
 
@@ -45,6 +44,7 @@ _COLUMNS: dict[str, Any] = {
     "started": Run.started,
     "ended": Run.ended,
     "seconds": Run.seconds,
+    "created": select(Commit.created).where(Commit.id == Run.commit_id).scalar_subquery(),
 }
 
 
@@ -122,7 +122,10 @@ def condition(node: where.Node) -> _Bool:
         case where.IsNull(field):
             if field.kind == "column":
                 return _COLUMNS[field.name].is_(None)  # type: ignore[no-any-return]  # Any
-            return Run.sequence.not_in(_values(field).where(RunValue.type != "none"))
+            # in two parts, as an index alone answers the first, which is that of most values
+            numbers = _values(field).where(RunValue.number.is_not(None))
+            others = _values(field).where(RunValue.number.is_(None), RunValue.type != "none")
+            return and_(Run.sequence.not_in(numbers), Run.sequence.not_in(others))
         case where.In(field, literals):
             return _either(field, [("=", literal) for literal in literals])
         case where.Comparison(field, operator, literal):
@@ -200,30 +203,40 @@ def _compare(column: Any, operator: str, value: Any) -> _Bool:
     return result  # type: ignore[no-any-return]  # column: Any
 
 
-def sorted_by(query: Select[Any], sorts: list[where.Sort]) -> Select[Any]:
-    """Return a query on runs in the order asked for: missing values last, ties newest first."""
-    for sort in sorts:
-        if sort.field.kind == "column":
-            column = _COLUMNS[sort.field.name]
-            text = where.COLUMNS[sort.field.name] in ("text", "id")
-            query = query.order_by(column.is_(None))
-            query = query.order_by(_directed(ordered(column) if text else column, sort))
+def field_column(field: where.Field) -> Any:
+    """Return the expression on runs that a field of kind "column" means."""
+    return _COLUMNS[field.name]
+
+
+def arranged(sort: where.Sort) -> list[Select[Any]]:
+    """Return queries of (sequence, key), whose rows one after the other are runs in order.
+
+    Runs without a value are in none of them, numbers come before texts, ties newest first. Keys of
+    one query are equal exactly where the runs are equal in this order.
+    """
+    field = sort.field
+    if field.kind == "column":
+        column = _COLUMNS[field.name]
+        text = where.COLUMNS[field.name] in ("text", "id")
+        query = select(Run.sequence, column).where(column.is_not(None))
+        if field.name == "created":  # a join is read once, a sub-query for each run
+            column = Commit.created
+            query = select(Run.sequence, column).join(Commit, Commit.id == Run.commit_id)
+        order = _directed(ordered(column) if text else column, sort)
+        return [query.order_by(order, Run.sequence.desc())]
+    queries: list[Select[Any]] = []
+    key: Any
+    for key in (RunValue.number, RunValue.text):
+        query = select(RunValue.run_sequence, key).where(
+            RunValue.kind == field.kind, RunValue.name == field.name
+        )
+        if key is RunValue.number:
+            query = query.where(key.is_not(None))
         else:
-            value = aliased(RunValue)
-            query = query.outerjoin(
-                value,
-                and_(
-                    value.run_sequence == Run.sequence,
-                    value.kind == sort.field.kind,
-                    value.name == sort.field.name,
-                ),
-            ).order_by(
-                value.run_sequence.is_(None),
-                value.number.is_(None),  # numbers before texts
-                _directed(value.number, sort),
-                _directed(ordered(value.text), sort),
-            )
-    return query.order_by(Run.sequence.desc())
+            query = query.where(RunValue.number.is_(None), RunValue.type != "none")
+        order = _directed(key if key is RunValue.number else ordered(key), sort)
+        queries.append(query.order_by(order, RunValue.run_sequence.desc()))
+    return queries
 
 
 def _directed(column: Any, sort: where.Sort) -> Any:

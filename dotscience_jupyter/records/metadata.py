@@ -101,12 +101,18 @@ def run_digest(run: Row, values: Iterable[Row], files: Iterable[Row], series: It
             ),
             # absent ones sort as text does, and direction and path already tell two files apart
             "files": sorted(
-                ([f["direction"], f["path"], f["version"], f["digest"], f["size"]] for f in files),
+                map(_file, files),
                 key=lambda f: (f[0], f[1]),
             ),
             "series": sorted([s["name"], s["count"], s["digest"]] for s in series),
         }
     )
+
+
+def _file(file: Row) -> list[object]:
+    found = [file["direction"], file["path"], file["version"], file["digest"], file["size"]]
+    # commits that were made before files had an authority of their own keep their digests
+    return found if file["authority"] == "workload" else [*found, file["authority"]]
 
 
 def changes_digest(changes: Iterable[Row]) -> str:

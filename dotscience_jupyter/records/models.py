@@ -169,9 +169,12 @@ class RunFile(Base):
     size: Mapped[int | None] = mapped_column(BigInteger)
     # the commit's sequence again: the newest writer of a path is then one look-up in an index
     sequence: Mapped[int] = mapped_column(Integer)
+    # workload: as the run itself is known; derived: the code declared none, this one was observed
+    authority: Mapped[str] = mapped_column(String(16), server_default="workload")
 
     __table_args__ = (
         Index("ix_run_files_path", "path", "direction", "sequence"),
+        Index("ix_run_files_digest", "digest"),  # the same bytes under another name
         {"sqlite_with_rowid": False},
     )
 

@@ -28,6 +28,7 @@ class NewFile:
     version: str | None = None  # of an input: None to find it out, "" where no commit holds it
     digest: str | None = None
     size: int | None = None
+    authority: str = "workload"  # derived: it was observed, the code declared none
 
 
 @dataclass(slots=True)
@@ -72,13 +73,14 @@ class NewChange:
 
 @dataclass(slots=True)
 class NewCommit:
-    """A commit to record; its parent is the head, its id is computed."""
+    """A commit to record; its first parent is the head, its id is computed."""
 
     snapshot: str
-    type: str  # dotscience.run.v1, dotscience.files.v1, dotscience.initial
+    type: str  # dotscience.run.v1, .files.v1, .merge.v1, .initial
     message: str
     author: str
     runs: list[NewRun] = field(default_factory=list)
     changes: list[NewChange] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)  # beyond what follows from the fields
     logs: dict[str, bytes] = field(default_factory=dict)
+    parents: list[str] = field(default_factory=list)  # ids of further ones: what it merges

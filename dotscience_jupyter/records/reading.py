@@ -10,40 +10,31 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, defer, joinedload, selectinload
 
-from .expressions import condition, contains, sorted_by
+from .expressions import condition, contains
 from .history import chunks
 from .models import Commit, Run, RunValue
-from .rows import clean
-from .where import parse_sort, parse_where
+from .where import parse_where
 
 _MAX_WORDS = 20
 _KINDS = ("parameter", "metric", "label")
 
 
-def page_of_runs(
-    session: Session, text: str, search: str, sort: str, offset: int, limit: int
-) -> tuple[list[Run], int]:
-    """Return a page of the runs that match and their number, as :meth:`.Records.list_runs`."""
+def matching(session: Session, text: str, search: str) -> Select[Any]:
+    """Return the query of the sequences of the runs that match, newest first."""
     conditions = []
-    node = parse_where(clean(text))
+    node = parse_where(text)
     if node is not None:
         conditions.append(condition(node))
-    sorts = parse_sort(clean(sort))
-    for word in clean(search).split()[:_MAX_WORDS]:
+    for word in search.split()[:_MAX_WORDS]:
         conditions.append(_found(session, word[:200]))
-    offset, limit = _bounded(offset), _bounded(limit)
-    # numbers first: sorting whole rows would carry every run's details along
-    query: Select[Any] = sorted_by(select(Run.sequence).where(*conditions), sorts)
-    if conditions:
-        # a condition costs more than its matches, so it is evaluated once for both answers
-        matching = session.scalars(query).all()
-        total, page = len(matching), matching[offset : offset + limit]
-    else:
-        total = session.scalar(select(func.count()).select_from(Run)) or 0
-        page = session.scalars(query.offset(offset).limit(limit)).all()
+    return select(Run.sequence).where(*conditions).order_by(Run.sequence.desc())
+
+
+def runs_in_order(session: Session, sequences: Sequence[int]) -> list[Run]:
+    """Return runs by their sequences, in that order, values and commit loaded."""
     options = (selectinload(Run.values), joinedload(Run.commit))
-    runs = {run.sequence: run for run in _runs_where(session, Run.sequence, page, *options)}
-    return [runs[sequence] for sequence in page], total
+    runs = {run.sequence: run for run in _runs_where(session, Run.sequence, sequences, *options)}
+    return [runs[sequence] for sequence in sequences]
 
 
 def _bounded(number: int) -> int:

@@ -98,12 +98,15 @@ def file_row(file: NewFile) -> Row:
     """Return the columns of a file that a run read or wrote."""
     if file.direction not in DIRECTIONS:
         raise RecordsError(f"{file.direction!r} is not a direction that files of runs have.")
+    if file.authority not in AUTHORITIES:
+        raise RecordsError(f"{file.authority!r} is not an authority that files of runs have.")
     return {
         "direction": file.direction,
         "path": clean(file.path),
         "version": file.version,
         "digest": file.digest,
         "size": file.size,
+        "authority": file.authority,
     }
 
 

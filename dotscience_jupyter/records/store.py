@@ -7,12 +7,14 @@ from __future__ import annotations
 import time
 import zlib
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from sys import byteorder
 
 from sqlalchemy import func, select
 
 from . import history, models, reading, verification, writing
+from .ancestry import Ancestry
 from .database import Database
 from .errors import (
     AmbiguousError,
@@ -21,8 +23,11 @@ from .errors import (
     NotFoundError,
     RecordsError,
 )
+from .fileversions import FileVersions
+from .neighbours import Neighbours
 from .new import NewChange, NewCommit, NewFile, NewRun, NewSeries, NewValue
 from .rows import NAME_LENGTH, clean, fit
+from .tables import RunTables
 from .verification import Progress
 
 __all__ = [
@@ -52,6 +57,12 @@ class Records:
     def __init__(self, database: Database, clock: Callable[[], int]) -> None:
         self._database = database
         self._clock = clock
+        self.tables = RunTables(database)
+        """Many runs as rows, and what they have, as columns."""
+        self.files = FileVersions(database)
+        """Which commits changed a file, and which runs wrote it."""
+        self.ancestry = Ancestry(database)
+        """Which commits others came from."""
 
     @classmethod
     def open(cls, url: str, *, clock: Callable[[], int] = time.time_ns) -> Records:
@@ -196,7 +207,10 @@ class Records:
             If ``where`` or ``sort`` cannot be understood; it tells the position.
         """
         with self._database.reading() as session:
-            return reading.page_of_runs(session, where, search, sort, offset, limit)
+            found = self.tables.find(session, where, search, sort).sequences
+            start, count = max(0, offset), max(0, limit)
+            page = found[start : start + count]
+            return reading.runs_in_order(session, page), len(found)
 
     def value_names(self) -> dict[str, list[str]]:
         """Return all names by kind (``parameter``, ``metric``, ``label``), sorted."""
@@ -266,6 +280,12 @@ class Records:
         with self._database.reading() as session:
             found = history.writing_runs(session, wanted)
         return {wanted[version]: run for version, run in found.items()}
+
+    @contextmanager
+    def neighbours(self) -> Iterator[Neighbours]:
+        """Give the queries of a walk from runs to files and on; all of them see one moment."""
+        with self._database.reading() as session:
+            yield Neighbours(session)
 
     def snapshots(self) -> list[str]:
         """Return every snapshot id that a commit needs, oldest first."""

@@ -44,6 +44,7 @@ COLUMNS = {
     "id": "id",
     "started": "time",
     "ended": "time",
+    "created": "time",
     "seconds": "number",
 }
 """The fields that are not parameters, metrics or labels, and how they compare."""
@@ -63,6 +64,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+
+_PLAIN = re.compile(r"""[^\s()=!<>~,'"]+""")  # names that need no quotes after a dot
 
 Value = float | str | bool | None
 
@@ -200,6 +203,49 @@ def parse_sort(text: str) -> list[Sort]:
     return sorts
 
 
+def parse_field(text: str) -> Field:
+    """Return the field that a text such as ``metrics.accuracy`` names. Raise WhereError if none."""
+    parser = _Parser(text)
+    field = parser.field()
+    if parser.token.kind != "end":
+        parser.fail(f"Expected one field, found {parser.shown()} after it")
+    return field
+
+
+def write_field(field: Field) -> str:
+    """Return how a field is written in filters and sorts; odd names are quoted.
+
+    >>> write_field(Field("parameter", "lr")), write_field(Field("metric", "top 5"))
+    ('parameters.lr', 'metrics."top 5"')
+    """
+    if field.kind == "column":
+        return field.name
+    name = field.name
+    if not _PLAIN.fullmatch(name):
+        name = '"' + name.replace('"', '""') + '"'
+    return f"{field.kind}s.{name}"
+
+
+def tokens(text: str) -> tuple[list[tuple[str, str, int]], int]:
+    """Return (kind, text, position) of each token, and where a text ends that is none.
+
+    Kinds are ``number``, ``text``, ``operator``, ``word`` and ``keyword``.
+    """
+    found = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            break
+        kind = match.lastgroup
+        if kind == "word" and match[0].lower() in _KEYWORDS:
+            kind = "keyword"
+        if kind != "space":
+            found.append((kind, match[0], position))
+        position = match.end()
+    return found, position
+
+
 class _Parser:
     """Recursive descent over the tokens of one text."""
 
@@ -263,23 +309,15 @@ class _Parser:
         return Field("column", token.text.lower())
 
     def _tokenize(self) -> Iterator[_Token]:
-        position = 0
-        while position < len(self._text):
-            match = _TOKEN.match(self._text, position)
-            if match is None or match.lastgroup is None:
-                what = self._text[position]
-                closing = f"The closing {what} is missing" if what in "'\"" else ""
-                raise WhereError(
-                    closing or f"Unexpected {self._text[position : position + 20].split()[0]}",
-                    self._text,
-                    position,
-                )
-            kind = match.lastgroup
-            if kind == "word" and match[0].lower() in _KEYWORDS:
-                kind = "keyword"
-            if kind != "space":
-                yield _Token(kind, match[0], position)
-            position = match.end()
+        found, end = tokens(self._text)
+        for token in found:
+            yield _Token(*token)
+        if end < len(self._text):
+            what = self._text[end]
+            closing = f"The closing {what} is missing" if what in "'\"" else ""
+            raise WhereError(
+                closing or f"Unexpected {self._text[end : end + 20].split()[0]}", self._text, end
+            )
         while True:
             yield _Token("end", "", len(self._text))
 

@@ -37,6 +37,11 @@ class Workspace:
         return self.folder / "spool"
 
     @property
+    def live(self) -> Path:
+        """Where programs tell of runs that are under way, one growing file a run."""
+        return self.folder / "live"
+
+    @property
     def store(self) -> Path:
         """Where the embedded engine keeps content."""
         return self.folder / "store"

@@ -193,6 +193,7 @@ def _write(
     sequence = session.scalar(select(func.max(models.Commit.sequence))) or 0
     run_sequence = session.scalar(select(func.max(models.Run.sequence))) or 0
     versions = _Versions(session, commits)
+    _check_parents(session, commits, head)
     parent, ids = head, list[str]()
     for commit in commits:
         sequence += 1
@@ -211,6 +212,17 @@ def _write(
     return ids
 
 
+def _check_parents(session: Session, commits: Sequence[_Commit], head: str | None) -> None:
+    wanted = {id_ for commit in commits for id_ in commit.new.parents}
+    if not wanted:
+        return
+    known = session.scalars(select(models.Commit.id).where(models.Commit.id.in_(wanted)))
+    if head is None or wanted - set(known):
+        raise RecordsError(
+            "A commit cannot have parents that are not recorded here. Nothing was written."
+        )
+
+
 def _add(
     rows: dict[type[models.Base], list[Row]],
     commit: _Commit,
@@ -221,6 +233,7 @@ def _add(
 ) -> str:
     """Add the rows of a commit whose input versions are known; return its id."""
     parents = [] if parent is None else [parent]
+    parents += [id_ for id_ in dict.fromkeys(commit.new.parents) if id_ not in parents]
     metadata = commit_metadata(
         commit.new,
         timestamp,

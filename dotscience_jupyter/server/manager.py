@@ -55,6 +55,13 @@ class WorkspaceManager(LoggingConfigurable):
         through this server, or when somebody commits.""",
     ).tag(config=True)
 
+    observe_files = Bool(
+        True,
+        help="""Whether files that a run opened, or that changed while it was under way, are
+        recorded as its inputs and outputs where its code declared none. They are marked as found,
+        not declared. The environment variable DOTSCIENCE_OBSERVE_FILES=0 denies it as well.""",
+    ).tag(config=True)
+
     create_on_publish = Bool(
         True,
         help="""Whether saving a notebook with a published run makes its folder a workspace when
@@ -189,7 +196,7 @@ class WorkspaceManager(LoggingConfigurable):
         if not notebook:
             await self.changed(opened)
             return
-        folder_path = await self.run(_relative, path, opened.service.workspace.root)
+        folder_path = await self.run(relative, path, opened.service.workspace.root)
         if opened.watcher is not None:
             opened.watcher.notebook_saved(folder_path)
         else:
@@ -299,6 +306,8 @@ class WorkspaceManager(LoggingConfigurable):
             engine=self.engine,
             mapper=self.mapper,
         )
+        if not self.observe_files:
+            service.committer.observe_files = False
         await opened.start(service, created=created)
         service.committer.settle_in_background()
         if self.watch:
@@ -339,7 +348,7 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _relative(path: Path, root: Path) -> str:
+def relative(path: Path, root: Path) -> str:
     """Return the folder path of a file of a workspace, also where links lead to it."""
     for candidate, base in ((path, root), (_real(path.parent) / path.name, _real(root))):
         if base in candidate.parents:

@@ -118,7 +118,9 @@ class Skipped:
 class Snapshot:
     """A frozen folder. ``id`` is all that is needed to find it again.
 
-    ``files`` and ``bytes`` are those of regular files; folders and links are not counted.
+    ``files`` and ``bytes`` are those of regular files; folders and links are not counted. An engine
+    that freezes without looking (ZFS, btrfs) gives 0 and nothing skipped: :meth:`Engine.settle`
+    finds that out afterwards.
     """
 
     id: str

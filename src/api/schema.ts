@@ -826,6 +826,11 @@ export interface components {
              * @description Commit that holds what was there before
              */
             before: string | null;
+            /**
+             * Commit
+             * @description Commit that holds what is there now, if it is new
+             */
+            commit: string | null;
             /** Message */
             message: string;
         };
@@ -1430,6 +1435,11 @@ export interface components {
              * @description Whether the file differs from its newest version
              */
             changed: boolean;
+            /**
+             * Present
+             * @description BLAKE3 of the file as it is now; None where there is no regular file
+             */
+            present: string | null;
         };
         /**
          * FileList
@@ -1473,9 +1483,14 @@ export interface components {
             size: number | null;
             /**
              * Runs
-             * @description Of that commit: that wrote it, or are in it
+             * @description That wrote it (again), or that are of this notebook or script; newest first, the first few
              */
             runs: components["schemas"]["RunSummary"][];
+            /**
+             * Total Runs
+             * @description How many there are of these
+             */
+            total_runs: number;
         };
         /**
          * FinishMerge
@@ -1537,7 +1552,7 @@ export interface components {
         GraphNode: {
             /**
              * Id
-             * @description run:ID or file:PATH@COMMIT; file:PATH@ where no commit holds it
+             * @description run:ID or file:PATH@COMMIT; file:PATH@ where no commit holds it, file:PATH@=DIGEST where its content is known all the same
              */
             id: string;
             /**
@@ -1626,10 +1641,16 @@ export interface components {
             hidden_up: number;
             /**
              * Hidden Down
-             * @description How many that came of it are left out
+             * @description How many that came of it are left out; at most 1000 are counted
              * @default 0
              */
             hidden_down: number;
+            /**
+             * Depth
+             * @description How many runs lie between it and the start
+             * @default 0
+             */
+            depth: number;
         };
         /**
          * Importance
@@ -1704,6 +1725,12 @@ export interface components {
             only_a: components["schemas"]["GraphNode"][];
             /** Only B */
             only_b: components["schemas"]["GraphNode"][];
+            /**
+             * Truncated
+             * @description Whether a lineage was too large to be compared as a whole
+             * @default false
+             */
+            truncated: boolean;
         };
         /**
          * LineageNode
@@ -2325,6 +2352,12 @@ export interface components {
              * @default null
              */
             made_by: string | null;
+            /**
+             * Authority
+             * @description As the run's, but derived where the code declared no such file and it was observed
+             * @default workload
+             */
+            authority: string;
         };
         /**
          * RunList
@@ -5393,7 +5426,7 @@ export interface operations {
                 path?: string;
                 /** @description run:ID, file:PATH (its newest version), file:PATH@COMMIT, model:NAME, digest:HEX; empty: the whole workspace, newest first */
                 start?: string;
-                /** @description up (what it was made from), down (what came of it) or both */
+                /** @description up (what it was made from), down (what came of it) or both, the default */
                 direction?: string;
                 /** @description How many runs away at most; 0: any */
                 depth?: number;
@@ -5469,8 +5502,10 @@ export interface operations {
                 path?: string;
                 /** @description run:ID, file:PATH (its newest version), file:PATH@COMMIT, model:NAME, digest:HEX; empty: the whole workspace, newest first */
                 start?: string;
-                /** @description up (what it was made from), down (what came of it) or both */
+                /** @description up (what it was made from), down (what came of it) or both, the default */
                 direction?: string;
+                /** @description How many runs away at most; 0: any */
+                depth?: number;
                 /** @description prov, openlineage or dot */
                 format: string;
             };

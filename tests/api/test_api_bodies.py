@@ -89,8 +89,10 @@ def a_run(**details) -> rows.Run:
             rows.RunValue(kind="label", name="n", text="3", type="int"),
         ],
         files=[
-            rows.RunFile(direction="input", path="a", version="v", digest="d", size=1),
-            rows.RunFile(direction="output", path="a", version="v", digest="d", size=1),
+            rows.RunFile(
+                direction=direction, path="a", version="v", digest="d", size=1, authority=authority
+            )
+            for direction, authority in (("input", "workload"), ("output", "derived"))
         ],
         series=[rows.Series(name="loss", count=3)],
         environment=rows.Environment(id="x", document={"ram": math.nan}),
@@ -115,6 +117,7 @@ def test_a_run_with_everything():
     assert detail.models == ["m1"]
     assert detail.seconds is None
     assert [item.made_by for item in detail.inputs + detail.outputs] == ["r0", None]
+    assert [item.authority for item in detail.inputs + detail.outputs] == ["workload", "derived"]
     assert detail.cell is not None and detail.cell.index == 2
     assert detail.seeds == {"numpy": 1}
     assert detail.resources == {"cpu_seconds": "inf"}

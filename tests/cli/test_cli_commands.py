@@ -186,7 +186,7 @@ def test_runs_fit_any_terminal(story: Project, width: str) -> None:
         ["runs"],
         ["log"],
         ["show", "failed"],
-        ["lineage", "failed"],
+        ["provenance", "failed"],
         ["runs", "--where", "\x1b[2J"],
         ["show", "\x1b[2J-no-such-run"],
         ["diff", "HEAD~1", "HEAD", "no\x1b[2Jfile"],
@@ -239,21 +239,12 @@ def test_show_prints_a_log(story: Project) -> None:
     assert missing.exit_code == 1 and code_of(missing) == "not_found"
 
 
-@pytest.mark.parametrize("command", ["show", "lineage"])
+@pytest.mark.parametrize("command", ["show", "provenance"])
 @pytest.mark.parametrize("name", ["", "0", "no-such-run", "HEAD~99", "%", "../../x"])
 def test_a_run_that_is_not_there(story: Project, command: str, name: str) -> None:
     result = story.ds(command, name)
     assert result.exit_code == 1
     assert result.stdout == "" and "Traceback" not in result.stderr
-
-
-def test_lineage_leads_back_to_the_first_run(story: Project) -> None:
-    answer = story.json("lineage", story.ids["train"][:8])
-    found = [node["run"]["id"] for node in answer["nodes"]]
-    assert found[0] == story.ids["train"]
-    assert set(found) == {story.ids[name] for name in ("train", "clean", "raw")}
-    text = story.ds("lineage", story.ids["train"]).stdout
-    assert text.index("Train") < text.index("Clean") < text.index("Fetch")
 
 
 # --- diff -----------------------------------------------------------------------
@@ -473,7 +464,7 @@ def test_ids_are_completed(story: Project) -> None:
 def test_ids_are_not_completed_outside_of_a_workspace(story: Project, tmp_path: Path) -> None:
     env = {
         "_DOTSCIENCE_COMPLETE": "bash_complete",
-        "COMP_WORDS": f"ds -C {tmp_path} lineage ",
+        "COMP_WORDS": f"ds -C {tmp_path} provenance ",
         "COMP_CWORD": "4",
     }
     result = story.ds(env=env)

@@ -1,10 +1,9 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""How two versions of a file are compared."""
+"""How two versions of a file are told in lines."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,81 +12,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dotscience_jupyter.cli.difftext import Side, cells, difference
+from dotscience_jupyter.cli.difftext import notebook, table, unified
+from dotscience_jupyter.notebooks import Options, Place, compare_notebooks, compare_tables
 
 
-def side(content: bytes | None, path: str = "a.txt", digest: str = "d") -> Side:
-    if content is None:
-        return Side(path, "file", Side.LIMIT + 1, digest, None)
-    return Side(path, "file", len(content), digest, content)
-
-
-def notebook(*sources: str, output: str = "") -> bytes:
-    made = [
-        {"cell_type": "code", "id": f"c{i}", "source": s, "outputs": [output], "metadata": {}}
-        for i, s in enumerate(sources)
-    ]
-    return json.dumps({"cells": made, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}).encode()
+def cell(source: str, id_: str) -> dict[str, object]:
+    return {"cell_type": "code", "id": id_, "source": source, "outputs": [], "metadata": {}}
 
 
 def test_text_gives_a_unified_diff() -> None:
-    result = difference(side(b"one\ntwo\n", digest="x"), side(b"one\n2\n", digest="y"))
-    assert result.change == "modified"
-    assert result.text == "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
+    text = unified("one\ntwo\n", "one\n2\n", "a.txt")
+    assert text == "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
+    assert unified("same", "same", "a.txt") == ""
+
+
+def test_changes_that_are_far_apart_are_hunks_of_their_own() -> None:
+    old = "".join(f"{number}\n" for number in range(1, 31))
+    new = old.replace("5\n", "five\n", 1).replace("27\n", "", 1)
+    heads = [line for line in unified(old, new, "a").splitlines() if line.startswith("@@")]
+    assert heads == ["@@ -2,7 +2,7 @@", "@@ -24,7 +24,6 @@"]
 
 
 def test_added_and_removed_files_come_from_and_go_to_dev_null() -> None:
-    added = difference(Side("a.txt"), side(b"new\n"))
-    removed = difference(side(b"old\n"), Side("a.txt"))
-    assert added.change == "added" and added.text is not None
-    assert added.text.startswith("--- /dev/null\n+++ b/a.txt\n")
-    assert removed.change == "removed" and removed.text is not None
-    assert removed.text.startswith("--- a/a.txt\n+++ /dev/null\n")
+    assert unified(None, "new\n", "a.txt") == "--- /dev/null\n+++ b/a.txt\n@@ -0,0 +1 @@\n+new\n"
+    assert unified("old\n", None, "a.txt") == "--- a/a.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-old\n"
 
 
-def test_the_same_file_is_the_same() -> None:
-    assert difference(side(b"x"), side(b"x")).change == "same"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "remark"),
-    [
-        (b"\xff\xfe", b"text", "not text"),
-        (b"a\0b", b"text", "not text"),
-        (None, b"text", "too large"),
-        (b"a\n" * 50_001, b"b", "too many lines"),
-    ],
-)
-def test_what_is_no_text_is_told_by_size_and_digest(
-    old: bytes | None, new: bytes, remark: str
-) -> None:
-    result = difference(side(old, digest="1" * 64), side(new, digest="2" * 64))
-    assert result.text is None
-    assert remark in result.summary
-    assert "1" * 16 in result.summary and "2" * 16 in result.summary
-
-
-def test_notebooks_are_compared_by_the_sources_of_their_cells() -> None:
-    old, new = notebook("x = 1", "y", output="A"), notebook("x = 2", "y", output="B")
-    result = difference(side(old, "n.ipynb", "1"), side(new, "n.ipynb", "2"))
-    assert result.text is not None
-    assert "-x = 1\n" in result.text and "+x = 2\n" in result.text
-    assert "# %% [code] c0" in result.text
-    assert "outputs" not in result.text
-
-
-def test_notebooks_that_differ_only_in_outputs_say_so() -> None:
-    old, new = notebook("x", output="A"), notebook("x", output="B")
-    result = difference(side(old, "n.ipynb", "1"), side(new, "n.ipynb", "2"))
-    assert result.text is None
-    assert "outputs" in result.summary
-
-
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"cells": 3}', b'{"cells": [1]}', b"[" * 9999])
-def test_a_broken_notebook_is_compared_as_text(content: bytes) -> None:
-    assert cells(content) is None
-    result = difference(side(content, "n.ipynb", "1"), side(notebook("x"), "n.ipynb", "2"))
-    assert result.text is not None and result.text.startswith("--- a/n.ipynb")
+def test_notebooks_and_tables_in_lines() -> None:
+    books = [
+        {"cells": [cell(source, "a"), cell("y", "b")], "metadata": {}, "nbformat_minor": 5}
+        for source in ("x = 1\nz", "x = 2\nz")
+    ]
+    found = compare_notebooks(*books, Options(), (Place("a", "n"), Place("b", "n")))
+    assert notebook(found, "n.ipynb") == (
+        "--- a/n.ipynb\n+++ b/n.ipynb\n@@ cell 1 (code), modified @@\n-x = 1\n+x = 2\n z\n"
+    )
+    rows = compare_tables(b"a,b\n1,2\n2,3\n", b"a,b,c\n1,5,x\n", "t.csv")
+    assert table(rows, "t.csv") == (
+        "--- a/t.csv\n+++ b/t.csv\n+ column c\n- row 2  a: 2, b: 3\n@ row 1  b: 2 -> 5\n"
+    )
 
 
 lines = st.lists(st.sampled_from(["a", "b", "", "c d", "\x0c", "é"]), max_size=8)
@@ -97,15 +60,13 @@ lines = st.lists(st.sampled_from(["a", "b", "", "c d", "\x0c", "é"]), max_size=
 def test_patch_applies_what_is_shown(tmp_path: Path) -> None:
     @given(lines, lines, st.booleans(), st.booleans())
     def applies(before: list[str], after: list[str], end1: bool, end2: bool) -> None:
-        old = ("\n".join(before) + "\n" * end1).encode()
-        new = ("\n".join(after) + "\n" * end2).encode()
-        result = difference(side(old, digest="1"), side(new, digest="2"))
+        old = "\n".join(before) + "\n" * end1
+        new = "\n".join(after) + "\n" * end2
+        text = unified(old, new, "a.txt")
         target = tmp_path / "a.txt"
-        target.write_bytes(old)
-        if result.text:
-            subprocess.run(
-                ["patch", "-s", "-p1"], cwd=tmp_path, input=result.text.encode(), check=True
-            )
-        assert (target.read_bytes() if target.exists() else b"") == new
+        target.write_bytes(old.encode())
+        if text:
+            subprocess.run(["patch", "-s", "-p1"], cwd=tmp_path, input=text.encode(), check=True)
+        assert (target.read_bytes() if target.exists() else b"") == new.encode()
 
     applies()

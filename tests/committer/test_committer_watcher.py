@@ -105,7 +105,7 @@ def test_scripts_are_noticed_by_their_spool(world: World) -> None:
         run_id = new_id()
         world.spool(run_record(run_id, world.root))
         await until(lambda: run_id in world.ids())
-        assert world.spooled() == []
+        await until(lambda: world.spooled() == [])  # after it is recorded
 
     watched(world, test)
 

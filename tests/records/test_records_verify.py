@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from records_world import Clock, add, commit, full_run, head_of, run, series
 
+from dotscience_jupyter.records.database import Database, alembic_config
+from dotscience_jupyter.records.errors import RecordsError
 from dotscience_jupyter.records.models import Base
 from dotscience_jupyter.records.store import NewChange, NewFile, NewRun, NewValue, Records
 
@@ -139,9 +143,15 @@ def test_problems_name_the_commit_and_what_was_changed(filled: Path) -> None:
 
 
 def test_a_damaged_file_is_a_problem_not_a_crash(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as database:
+        tables = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE rootpage > 1 AND tbl_name != ?",
+            ["alembic_version"],
+        )
+        pages = [page for (page,) in tables]  # the others may hold the schema
     content = bytearray(filled.read_bytes())
-    for start in range(3 * 4096, len(content), 4096):
-        content[start + 100 : start + 1500] = b"\xa5" * 1400
+    for start in ((page - 1) * 4096 for page in pages):
+        content[start + 100 : start + 4096] = b"\xa5" * 3996
     filled.write_bytes(content)
     problems = _verify(filled)
     assert any("damaged" in message or "malformed" in message for _, message in problems)
@@ -242,3 +252,29 @@ def test_whatever_is_committed_verifies(
     for made in commits:
         for each in made.runs:
             assert records.get_run(each.id).author is not None
+
+
+def test_what_was_made_before_files_had_an_authority_still_verifies(filled: Path) -> None:
+    database = Database.open(f"sqlite:///{filled}")
+    with database.engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    database.close()
+    assert _verify(filled) == []
+    records = Records.open(f"sqlite:///{filled}")
+    observed = run()
+    observed.files = [NewFile("output", "found.bin", authority="derived")]
+    add(records, commit(observed))
+    assert records.verify() == []
+    assert records.get_run(observed.id).files[0].authority == "derived"
+    records.close()
+    with sqlite3.connect(filled) as connection:
+        connection.execute("UPDATE run_files SET authority = 'workload'")
+    connection.close()
+    assert any(observed.id in message for _, message in _verify(filled))
+
+
+def test_an_authority_that_files_do_not_have_is_refused(records: Records) -> None:
+    odd = run()
+    odd.files = [NewFile("output", "a", authority="hearsay")]
+    with pytest.raises(RecordsError, match="hearsay"):
+        add(records, commit(odd))

@@ -41,6 +41,10 @@ ATTRIBUTES = {"file": "workload_file", "commit": "commit_id"}
 # ---- an evaluation in Python ----
 
 
+def _column(each: models.Run, name: str) -> Any:
+    return each.commit.created if name == "created" else getattr(each, ATTRIBUTES.get(name, name))
+
+
 def _values(each: models.Run, field: Field) -> models.RunValue | None:
     return next((v for v in each.values if (v.kind, v.name) == (field.kind, field.name)), None)
 
@@ -67,7 +71,7 @@ def matches(each: models.Run, node: Node) -> bool:
             return not matches(each, inner)
         case IsNull(field):
             if field.kind == "column":
-                return getattr(each, ATTRIBUTES.get(field.name, field.name)) is None
+                return _column(each, field.name) is None
             value = _values(each, field)
             return value is None or value.type == "none"
         case In(field, literals):
@@ -79,7 +83,7 @@ def matches(each: models.Run, node: Node) -> bool:
 def _matches(each: models.Run, field: Field, operator: str, literal: Literal) -> bool:
     value = literal.value
     if field.kind == "column":
-        got = getattr(each, ATTRIBUTES.get(field.name, field.name))
+        got = _column(each, field.name)
         if got is None:
             return False
         if operator == "~":
@@ -280,12 +284,12 @@ def test_sql_agrees_with_python(many: Records, node: Node) -> None:
 
 def _key(each: models.Run, field: Field) -> tuple[Any, ...] | None:
     if field.kind == "column":
-        got = getattr(each, ATTRIBUTES.get(field.name, field.name))
+        got = _column(each, field.name)
         return None if got is None else (got,)
     row = _values(each, field)
-    if row is None:
+    if row is None or row.type == "none":
         return None
-    return (row.number is None, row.number if row.number is not None else 0.0, row.text)
+    return (0, row.number) if row.number is not None else (1, row.text)
 
 
 @settings(
@@ -317,8 +321,8 @@ def test_sorting_agrees_with_python(many: Records, sorts: list[Sort]) -> None:
         else:
             # numbers before texts in either direction
             keys = {each.id: _key(each, sort.field) or () for each in there}
-            numbers = [each for each in there if not keys[each.id][0]]
-            texts = [each for each in there if keys[each.id][0]]
+            numbers = [each for each in there if keys[each.id][0] == 0]
+            texts = [each for each in there if keys[each.id][0] == 1]
             for part in (numbers, texts):
                 part.sort(key=lambda e, k=keys: k[e.id], reverse=sort.descending)
             there = numbers + texts

@@ -60,7 +60,8 @@ async def test_without_a_workspace_there_is_nothing(api, jp_root_dir):
         filled = route.path.strip("/").replace("...}", "}")
         for name in ("commit", "run", "file", "name"):
             filled = filled.replace("{" + name + "}", "abcd")
-        status, body = await api(filled, old="HEAD", new="HEAD")
+        required = {param.name: "0" for param in route.query if param.required}
+        status, body = await api(filled, **required)
         assert (status, body["code"]) == (404, "no_workspace"), route
     # the original's panel takes an error for a broken server
     status, body = await api("status")

@@ -19,7 +19,7 @@ from snapshot_helpers import settle, state_of, write
 from dotscience_jupyter.snapshots import CorruptStoreError, EmbeddedEngine, SnapshotError
 from dotscience_jupyter.snapshots.embedded import capture, database, objects, output, pipeline
 
-KILLS = 40
+KILLS = 120
 
 
 def content_at(step: int) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ class Side(Body):
     """One of two moments."""
 
     ref: str = Field(description="Id of the commit, or now")
-    run: str | None = Field(None, description="The run by which it was named, if it was")
+    run: str | None = Field(default=None, description="The run by which it was named, if it was")
     label: str = Field(description="For people")
     created: datetime | None
 
@@ -27,7 +27,7 @@ class ComparedFile(Body):
     """A file that differs."""
 
     path: str
-    old_path: str | None = Field(None, description="Where it was before, if it was renamed")
+    old_path: str | None = Field(default=None, description="Where it was before, if it was renamed")
     change: Literal["added", "modified", "removed", "renamed"]
     type: FileType
     old_size: int | None
@@ -35,7 +35,7 @@ class ComparedFile(Body):
     old_digest: str | None
     new_digest: str | None
     added: int | None = Field(
-        None, description="Lines, or cells of a notebook, if that is cheap to know"
+        default=None, description="Lines, or cells of a notebook, if that is cheap to know"
     )
     removed: int | None = None
 
@@ -64,15 +64,15 @@ class TextRow(Body):
     """A line, or a number of unchanged lines that are folded."""
 
     change: Literal["same", "added", "removed", "modified", "folded"]
-    old_line: int | None = Field(None, description="From 1; of the first line where folded")
+    old_line: int | None = Field(default=None, description="From 1; of the first line where folded")
     new_line: int | None = None
     old: str | None = None
     new: str | None = None
     old_spans: list[list[int]] = Field(
-        [], description="Start and end, in UTF-16 units, of what differs within the line"
+        default=[], description="Start and end, in UTF-16 units, of what differs within the line"
     )
     new_spans: list[list[int]] = []
-    count: int = Field(1, description="How many lines")
+    count: int = Field(default=1, description="How many lines")
 
 
 class TextComparison(Body):
@@ -81,7 +81,9 @@ class TextComparison(Body):
     rows: list[TextRow]
     added: int
     removed: int
-    truncated: bool = Field(False, description="Whether rows were left out: the text is very long")
+    truncated: bool = Field(
+        default=False, description="Whether rows were left out: the text is very long"
+    )
 
 
 class Blob(Body):
@@ -109,22 +111,22 @@ class OutputPair(Body):
     change: Literal["same", "added", "removed", "modified"]
     old: CellOutput | None
     new: CellOutput | None
-    text: TextComparison | None = Field(None, description="Where both are text")
+    text: TextComparison | None = Field(default=None, description="Where both are text")
 
 
 class CellPair(Body):
     """A cell before and after, or a number of unchanged ones that are folded."""
 
     change: Literal["same", "added", "removed", "modified", "moved", "folded"]
-    count: int = Field(1, description="How many cells, where folded")
-    old_index: int | None = Field(None, description="From 0; of the first where folded")
+    count: int = Field(default=1, description="How many cells, where folded")
+    old_index: int | None = Field(default=None, description="From 0; of the first where folded")
     new_index: int | None = None
     id: str | None = None
     type: Literal["code", "markdown", "raw"] | None = None
     source: TextComparison | None = None
     outputs: list[OutputPair] = []
-    metadata: TextComparison | None = Field(None, description="As JSON, if it differs")
-    old_count: int | None = Field(None, description="Execution count")
+    metadata: TextComparison | None = Field(default=None, description="As JSON, if it differs")
+    old_count: int | None = Field(default=None, description="Execution count")
     new_count: int | None = None
 
 
@@ -181,5 +183,5 @@ class FileComparison(Body):
     notebook: NotebookComparison | None = None
     text: TextComparison | None = None
     table: TableComparison | None = None
-    note: str = Field("", description="What was not compared, and why")
-    took: float = Field(0, description="Seconds")
+    note: str = Field(default="", description="What was not compared, and why")
+    took: float = Field(default=0, description="Seconds")

@@ -24,7 +24,11 @@ class FileVersion(Body):
     change: Literal["first", "added", "modified", "renamed", "removed"]
     digest: str | None
     size: int | None
-    runs: list[RunSummary] = Field(description="Of that commit: that wrote it, or are in it")
+    runs: list[RunSummary] = Field(
+        description="That wrote it (again), or that are of this notebook or script; newest first, "
+        "the first few"
+    )
+    total_runs: int = Field(description="How many there are of these")
 
 
 class FileHistory(Body):
@@ -35,6 +39,9 @@ class FileHistory(Body):
     total: int
     offset: int
     changed: bool = Field(description="Whether the file differs from its newest version")
+    present: str | None = Field(
+        description="BLAKE3 of the file as it is now; None where there is no regular file"
+    )
 
 
 class BringBack(Body):
@@ -52,6 +59,7 @@ class BringBackResult(Body):
 
     path: str = Field(description="Contents path")
     before: str | None = Field(description="Commit that holds what was there before")
+    commit: str | None = Field(description="Commit that holds what is there now, if it is new")
     message: str
 
 

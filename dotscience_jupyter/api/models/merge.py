@@ -18,7 +18,9 @@ class StartMerge(Body):
     """Whose changes to take in."""
 
     theirs: str = Field(description="A commit (id, prefix, HEAD~n), or run:ID")
-    base: str = Field("", description="The common ancestor; empty: the nearest in the history")
+    base: str = Field(
+        default="", description="The common ancestor; empty: the nearest in the history"
+    )
 
 
 class MergeFile(Body):
@@ -33,7 +35,7 @@ class MergeFile(Body):
         description="What finishing does to the workspace; None where nothing"
     )
     conflicts: int = Field(description="Open ones")
-    message: str = Field("", description="Such as: removed by them, changed by you")
+    message: str = Field(default="", description="Such as: removed by them, changed by you")
 
 
 class Merge(Body):
@@ -47,7 +49,8 @@ class Merge(Body):
     conflicts: int = Field(description="Open ones, of all files")
     stale: bool = Field(description="Whether the workspace has changed since the merge was begun")
     markers: bool = Field(
-        False, description="Whether it was begun on the command line, with conflicts in the files"
+        default=False,
+        description="Whether it was begun on the command line, with conflicts in the files",
     )
 
 
@@ -74,12 +77,14 @@ class MergeCell(Body):
     """A cell of a notebook that is merged."""
 
     state: Literal["same", "yours", "theirs", "merged", "conflict", "resolved"]
-    conflict: str | None = Field(None, description="Id of its conflict, if it has one")
-    base: dict[str, Any] | None = Field(None, description="nbformat cell, large outputs taken out")
+    conflict: str | None = Field(default=None, description="Id of its conflict, if it has one")
+    base: dict[str, Any] | None = Field(
+        default=None, description="nbformat cell, large outputs taken out"
+    )
     yours: dict[str, Any] | None = None
     theirs: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
-    count: int = Field(1, description="How many unchanged cells it stands for")
+    count: int = Field(default=1, description="How many unchanged cells it stands for")
 
 
 class MergeSegment(Body):
@@ -87,7 +92,7 @@ class MergeSegment(Body):
 
     state: Literal["same", "yours", "theirs", "merged", "conflict", "resolved"]
     conflict: str | None = None
-    text: str | None = Field(None, description="As it would be; None in an open conflict")
+    text: str | None = Field(default=None, description="As it would be; None in an open conflict")
 
 
 class MergeDetail(Body):
@@ -98,7 +103,7 @@ class MergeDetail(Body):
     cells: list[MergeCell] = []
     segments: list[MergeSegment] = []
     clear_outputs: bool = Field(
-        True, description="Whether outputs that conflict are cleared, to be made anew"
+        default=True, description="Whether outputs that conflict are cleared, to be made anew"
     )
 
 
@@ -106,9 +111,9 @@ class Resolve(Body):
     """What to do about a conflict, or all of a file."""
 
     path: str
-    conflict: str = Field("", description="Its id; empty: all of the file")
+    conflict: str = Field(default="", description="Its id; empty: all of the file")
     choice: Choice | None = Field(description="None opens it again")
-    text: str | None = Field(None, description="The result, where the choice is edited")
+    text: str | None = Field(default=None, description="The result, where the choice is edited")
 
 
 class FinishMerge(Body):

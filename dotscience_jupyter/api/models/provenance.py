@@ -15,7 +15,10 @@ from .base import Body, Scalar
 class GraphNode(Body):
     """A run or a version of a file."""
 
-    id: str = Field(description="run:ID or file:PATH@COMMIT; file:PATH@ where no commit holds it")
+    id: str = Field(
+        description="run:ID or file:PATH@COMMIT; file:PATH@ where no commit holds it, "
+        "file:PATH@=DIGEST where its content is known all the same"
+    )
     kind: Literal["run", "file"]
     label: str = Field(description="For people: a run's description, a file's name")
     order: int = Field(
@@ -37,7 +40,10 @@ class GraphNode(Body):
     models: list[str] = Field([], description="Names of the models that are this file, or a run's")
     source: bool = Field(False, description="Raw data: no run wrote it")
     hidden_up: int = Field(0, description="How many neighbours towards its origin are left out")
-    hidden_down: int = Field(0, description="How many that came of it are left out")
+    hidden_down: int = Field(
+        0, description="How many that came of it are left out; at most 1000 are counted"
+    )
+    depth: int = Field(0, description="How many runs lie between it and the start")
 
 
 class GraphEdge(Body):
@@ -90,3 +96,6 @@ class LineageComparison(Body):
     environments: list[ValueChange] = Field(description="Packages and machines that differ")
     only_a: list[GraphNode]
     only_b: list[GraphNode]
+    truncated: bool = Field(
+        False, description="Whether a lineage was too large to be compared as a whole"
+    )

@@ -54,6 +54,11 @@ class RunFile(Body):
     made_by: str | None = Field(
         None, description="Run that wrote this version of an input, if one did"
     )
+    authority: str = Field(
+        default="workload",
+        description="As the run's, but derived where the code declared no such file and it was "
+        "observed",
+    )
 
 
 class SeriesInfo(Body):

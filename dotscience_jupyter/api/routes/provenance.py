@@ -13,7 +13,11 @@ _START = Param(
     "run:ID, file:PATH (its newest version), file:PATH@COMMIT, model:NAME, digest:HEX; "
     "empty: the whole workspace, newest first",
 )
-_DIRECTION = Param("direction", "up (what it was made from), down (what came of it) or both")
+_DIRECTION = Param(
+    "direction", "up (what it was made from), down (what came of it) or both, the default"
+)
+
+_DEPTH = Param("depth", "How many runs away at most; 0: any", "integer", 0, maximum=100_000)
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -25,7 +29,7 @@ ROUTES: tuple[Route, ...] = (
         query=(
             _START,
             _DIRECTION,
-            Param("depth", "How many runs away at most; 0: any", "integer", 0, maximum=100_000),
+            _DEPTH,
             limit(2000, 20_000),
         ),
     ),
@@ -34,7 +38,12 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/v1/provenance/export",
         "The same as W3C PROV-JSON, OpenLineage events or Graphviz",
-        query=(_START, _DIRECTION, Param("format", "prov, openlineage or dot", required=True)),
+        query=(
+            _START,
+            _DIRECTION,
+            _DEPTH,
+            Param("format", "prov, openlineage or dot", required=True),
+        ),
     ),
     Route(
         "compareLineages",

@@ -4,6 +4,75 @@
 
 from __future__ import annotations
 
-from .base import BaseHandler
+from jupyter_server.auth.decorator import authorized
+from tornado import web
 
-HANDLERS: list[type[BaseHandler]] = []
+from dotscience_jupyter.api import ApiError
+from dotscience_jupyter.api.comparison import SAFE_TYPES
+
+from .base import BaseHandler, ProblemError
+
+
+class CompareHandler(BaseHandler):
+    """How two moments differ."""
+
+    path = "/v1/compare"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer values and a page of files that differ."""
+        parameters = self.parameters()
+        service = await self.service()
+        await self.answer(service.comparison.compare, slow=True, **parameters)
+
+
+class CompareFileHandler(BaseHandler):
+    """How one file differs."""
+
+    path = "/v1/compare/file"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer what differs inside of a file."""
+        parameters = self.parameters()
+        service = await self.service()
+        await self.answer(service.comparison.compare_file, slow=True, **parameters)
+
+
+class BlobHandler(BaseHandler):
+    """A large part of an output, written by who knows whom."""
+
+    path = "/v1/compare/blob"
+
+    @property
+    def content_security_policy(self) -> str:
+        """Confine what a browser might show of it to nothing at all."""
+        return super().content_security_policy + "; default-src 'none'; sandbox"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer the bytes, under a content type that nothing runs in."""
+        parameters = self.parameters()
+        service = await self.service()
+        try:
+            data, digest = await self.manager.run_slow(service.comparison.blob, **parameters)
+        except ApiError as error:
+            raise ProblemError(error) from error
+        kind = SAFE_TYPES.get(str(parameters["mime"]), "application/octet-stream")
+        self.set_header("Etag", f'"{digest}"')
+        self.set_header("Cache-Control", "private, no-cache")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if kind == "application/octet-stream":
+            self.set_attachment_header("output")
+        if self.check_etag_header():
+            self.set_status(304)
+            self.finish(set_content_type=kind)
+            return
+        self.write(data)
+        self.finish(set_content_type=kind)
+
+
+HANDLERS: list[type[BaseHandler]] = [CompareHandler, CompareFileHandler, BlobHandler]

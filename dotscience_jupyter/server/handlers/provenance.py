@@ -4,6 +4,68 @@
 
 from __future__ import annotations
 
-from .base import BaseHandler
+from jupyter_server.auth.decorator import authorized
+from tornado import web
 
-HANDLERS: list[type[BaseHandler]] = []
+from dotscience_jupyter.api import ApiError
+from dotscience_jupyter.api.provenance import FORMATS
+
+from .base import BaseHandler, ProblemError
+
+
+class GraphHandler(BaseHandler):
+    """A part of the graph."""
+
+    path = "/v1/provenance"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer the nodes and arrows around a start."""
+        parameters = self.parameters()
+        await self.answer((await self.service()).provenance.graph, **parameters, slow=True)
+
+
+class ExportHandler(BaseHandler):
+    """The graph in the words of others."""
+
+    path = "/v1/provenance/export"
+
+    @property
+    def content_security_policy(self) -> str:
+        """Confine what a browser might show of it to nothing at all."""
+        return super().content_security_policy + "; sandbox"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer a document to be saved."""
+        parameters = self.parameters()
+        service = await self.service()
+        manager = self.manager
+        try:
+            text, kind = await manager.run_slow(lambda: service.provenance.export(**parameters))
+        except ApiError as error:
+            raise ProblemError(error) from error
+        ending = FORMATS[parameters["format"]][1]
+        self.set_header(
+            "Content-Disposition",
+            f'attachment; filename="provenance-{parameters["format"]}.{ending}"',
+        )
+        self.finish(text, set_content_type=f"{kind}; charset=utf-8")
+
+
+class CompareHandler(BaseHandler):
+    """Two lineages."""
+
+    path = "/v1/provenance/compare"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer what changed between them."""
+        parameters = self.parameters()
+        await self.answer((await self.service()).provenance.compare, **parameters, slow=True)
+
+
+HANDLERS: list[type[BaseHandler]] = [GraphHandler, ExportHandler, CompareHandler]

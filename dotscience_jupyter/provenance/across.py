@@ -1,0 +1,187 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Walking on into other workspaces, where a file's content was made by a run of another one.
+
+What ties workspaces together is content: a version that no run of its own workspace wrote is taken
+for a copy of the newest version with the same digest that a run of another one had written before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+
+from dotscience_jupyter.records.neighbours import Neighbours, Version
+from dotscience_jupyter.records.store import Records
+
+from .assembly import Direction, walk
+from .graph import Edge, Graph, Key, Node, node_id
+from .starts import resolve
+from .walking import LIMIT, Walk
+
+Place = tuple[str, Version]
+"""A workspace's name and a version of a file in it."""
+
+
+def across(
+    workspaces: Mapping[str, Records],
+    workspace: str,
+    start: str,
+    direction: Direction = "both",
+    limit: int = LIMIT,
+) -> Graph:
+    """Return what something was made from, or what came of it, in all of several workspaces.
+
+    Nodes have the name of their workspace, which also comes first in their ids: ``NAME|run:ID``.
+
+    Parameters
+    ----------
+    workspaces : mapping of str to Records
+        The workspaces by their names.
+    workspace : str
+        The one that the start is in.
+    start : str
+        As :func:`.starts.resolve` understands it.
+    direction : str
+        ``up``, ``down`` or ``both``.
+    limit : int
+        How many nodes at most in each workspace and direction.
+
+    Raises
+    ------
+    RecordsError
+        If there is no such start.
+    """
+    keys = resolve(workspaces[workspace], start)
+    found = Graph([_name(workspace, node_id(key)) for key in keys])
+    nodes: dict[str, Node] = {}
+    edges: dict[Edge, None] = {}
+    with ExitStack() as stack:
+        near = {
+            name: stack.enter_context(records.neighbours()) for name, records in workspaces.items()
+        }
+        for way in ("up", "down"):
+            if direction in (way, "both"):
+                graphs, ties = _follow(near, workspace, keys, way == "up", limit)
+                for name, graph in graphs.items():
+                    found.truncated |= graph.truncated
+                    for node in graph.nodes:
+                        id_ = _name(name, node.id)
+                        nodes.setdefault(id_, replace(node, id=id_, workspace=name))
+                    for edge in graph.edges:
+                        ends = _name(name, edge.source), _name(name, edge.target)
+                        edges[Edge(*ends, edge.kind, edge.authority)] = None
+                for origin, copy in ties:
+                    source, target = (_name(at, node_id(file)) for at, file in (origin, copy))
+                    edges[Edge(source, target, "same")] = None
+    edges = {edge: None for edge in edges if edge.source in nodes and edge.target in nodes}
+    copies = {edge.target for edge in edges if edge.kind == "same"}
+    for id_ in copies:
+        nodes[id_].source = False
+    found.nodes = sorted(nodes.values(), key=lambda node: (*_when(node), node.id))
+    place = {node.id: number for number, node in enumerate(found.nodes)}
+    found.edges = sorted(edges, key=lambda e: (place[e.target], place[e.source], e.kind))
+    return found
+
+
+def _name(workspace: str, id_: str) -> str:
+    return f"{workspace}|{id_}"
+
+
+def _when(node: Node) -> tuple[bool, str, int, int]:
+    # sequences are each workspace's own; times are everybody's
+    created = "" if node.created is None else node.created.isoformat()
+    return node.created is not None, created, node.order, 1 if node.run is not None else 0
+
+
+def _follow(
+    near: Mapping[str, Neighbours], workspace: str, start: Iterable[Key], up: bool, limit: int
+) -> tuple[dict[str, Graph], set[tuple[Place, Place]]]:
+    """Walk in one workspace, on in those that it is tied to, until nothing new is met."""
+    starts: dict[str, dict[Key, None]] = {workspace: dict.fromkeys(start)}
+    graphs: dict[str, Graph] = {}
+    ties: set[tuple[Place, Place]] = set()
+    left = [workspace]
+    while left:
+        name = left.pop(0)
+        graphs[name] = walk(near[name], list(starts[name]), "up" if up else "down", 0, limit)
+        files = graphs[name].files()
+        for other in near:
+            if other == name:
+                continue
+            new = (
+                _origins(near[other], other, name, files)
+                if up
+                else _copies(near[name], near[other], name, other, files)
+            )
+            ties |= new
+            reached = {(origin if up else copy)[1] for origin, copy in new}
+            known = starts.setdefault(other, {})
+            if more := sorted(reached - known.keys(), key=lambda f: (f.path, f.version or "")):
+                known.update(dict.fromkeys(more))
+                if other not in left:
+                    left.append(other)
+    return graphs, ties
+
+
+def _origins(
+    there: Neighbours, other: str, name: str, files: Iterable[Node]
+) -> set[tuple[Place, Place]]:
+    """Return the ties from what another workspace wrote to the sources among files here."""
+    sources = [node for node in files if node.source and node.digest and node.size != 0]
+    wrote = _written(there, {node.digest for node in sources if node.digest})
+    found: set[tuple[Place, Place]] = set()
+    for node in sources:
+        origin = _newest(wrote.get(node.digest or "", []), node.created)
+        if origin is not None and node.file is not None:
+            found.add(((other, origin), (name, node.file)))
+    return found
+
+
+def _copies(
+    here: Neighbours, there: Neighbours, name: str, other: str, files: Iterable[Node]
+) -> set[tuple[Place, Place]]:
+    """Return the ties from files here to what nobody in another workspace wrote."""
+    digests = {node.digest for node in files if node.digest and node.size != 0}
+    rows, _ = there.identical(digests, "input")
+    if not rows:
+        return set()
+    made = there.writers(row.file for row in rows)
+    path = Walk(there, 0, LIMIT)
+    path.take(row.file for row in rows)
+    for row in rows:
+        path.note(row)
+    path.look_for_identical(row.file for row in rows)
+    own = {copy for _, copy in path.links.pairs}
+    copies = [row for row in rows if row.file not in made and row.file not in own]
+    wrote = _written(here, {row.digest for row in copies if row.digest})
+    times = there.commits({row.file.version for row in copies if row.file.version})
+    present = {node.file for node in files}
+    found: set[tuple[Place, Place]] = set()
+    for row in copies:
+        created = times[row.file.version][1] if row.file.version in times else None
+        origin = _newest(wrote.get(row.digest or "", []), created)
+        if origin in present and origin is not None:
+            found.add(((name, origin), (other, row.file)))
+    return found
+
+
+def _written(near: Neighbours, digests: Iterable[str]) -> dict[str, list[tuple[datetime, Version]]]:
+    """Return the versions with these digests that runs made, and when, by digest."""
+    _, rows = near.identical(set(digests), "output")
+    times = near.commits({row.file.version for row in rows if row.file.version})
+    found: dict[str, list[tuple[datetime, Version]]] = {}
+    for row in rows:
+        if row.digest and row.file.version in times:
+            found.setdefault(row.digest, []).append((times[row.file.version][1], row.file))
+    return found
+
+
+def _newest(
+    versions: Iterable[tuple[datetime, Version]], before: datetime | None
+) -> Version | None:
+    """Return the newest version from before a time, from any time where that is not known."""
+    earlier = [(time, file) for time, file in versions if before is None or time < before]
+    return max(earlier, key=lambda each: (each[0], each[1].path), default=(None, None))[1]
