@@ -9,7 +9,9 @@ const esModules = [
   '@microsoft',
   '@rjsf',
   'color',
+  'd3-[a-z]+',
   'exenv-es6',
+  'internmap',
   'lib0',
   'marked',
   'nanoid',
@@ -42,6 +44,7 @@ module.exports = {
   testRegex: 'src/.*\\.spec\\.tsx?$',
   transform: {
     ...baseConfig.transform,
+    '^.+\\.mjs$': 'babel-jest',
     // Types are checked by `tsc -p tsconfig.test.json`, once and not per worker.
     '^.+\\.tsx?$': ['ts-jest/legacy', { tsconfig: './tsconfig.test.json' }]
   },

@@ -54,6 +54,12 @@ export namespace CommandIDs {
   /** Open the provenance graph: `{start?, direction?, workspace?}`. */
   export const openProvenance = 'dotscience:open-provenance';
 
+  /** Compare the lineages of two runs, files or models: `{a, b, workspace?}`. */
+  export const compareLineages = 'dotscience:compare-lineages';
+
+  /** Save the graph of the provenance tab at hand as a file: `{format}`. */
+  export const exportProvenance = 'dotscience:export-provenance';
+
   /** Show where a file came from: `{file?}`, a contents path. */
   export const whereFrom = 'dotscience:where-from';
 
@@ -75,6 +81,6 @@ export namespace CommandIDs {
   /** Copy a file of a commit to work on it: `{commit, path, workspace?}`. */
   export const scratchCopy = 'dotscience:scratch-copy';
 
-  /** Put a file of a commit in the place of the present one: `{commit, path, workspace?}`. */
+  /** Put a file of a commit in the place of the present one: `{commit, path, to?, workspace?}`. */
   export const bringBack = 'dotscience:bring-back';
 }

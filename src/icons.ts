@@ -6,6 +6,8 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import commitSvg from '../style/icons/commit.svg';
 import compareSvg from '../style/icons/compare.svg';
 import dotscienceSvg from '../style/icons/dotscience.svg';
+import explorerSvg from '../style/icons/explorer.svg';
+import mergeSvg from '../style/icons/merge.svg';
 import restoreSvg from '../style/icons/restore.svg';
 import runSvg from '../style/icons/run.svg';
 
@@ -34,4 +36,16 @@ export const commitIcon = new LabIcon({
 export const restoreIcon = new LabIcon({
   name: 'dotscience:restore',
   svgstr: restoreSvg
+});
+
+/** Two histories that become one. */
+export const mergeIcon = new LabIcon({
+  name: 'dotscience:merge',
+  svgstr: mergeSvg
+});
+
+/** Runs as points of a chart. */
+export const explorerIcon = new LabIcon({
+  name: 'dotscience:explorer',
+  svgstr: explorerSvg
 });

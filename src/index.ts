@@ -8,6 +8,7 @@ import differencePlugin from './plugins/difference';
 import { drivePlugin, openPlugin } from './plugins/drive';
 import explorerPlugin from './plugins/explorer';
 import historyPlugin from './plugins/history';
+import markersPlugin from './plugins/markers';
 import mergePlugin from './plugins/merge';
 import panelPlugin from './plugins/panel';
 import provenancePlugin from './plugins/provenance';
@@ -32,6 +33,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   openPlugin,
   explorerPlugin,
   provenancePlugin,
+  markersPlugin,
   differencePlugin,
   mergePlugin,
   historyPlugin,

@@ -103,6 +103,10 @@ export class WorkspaceTracker implements IWorkspaceTracker {
     return this._runsChanged;
   }
 
+  get liveChanged(): ISignal<IWorkspaceTracker, IWorkspaceEvent> {
+    return this._liveChanged;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -318,6 +322,11 @@ export class WorkspaceTracker implements IWorkspaceTracker {
       }
       return;
     }
+    if (event.action === 'live') {
+      // Nothing is recorded yet, so everything else is as it was.
+      this._liveChanged.emit(event);
+      return;
+    }
     if (this._status) {
       // At once what the event knows; the lists follow from the server.
       this._setStatus({
@@ -363,6 +372,7 @@ export class WorkspaceTracker implements IWorkspaceTracker {
   private _events: Event.IManager | null;
   private _isDisposed = false;
   private _isReady = false;
+  private _liveChanged = new Signal<IWorkspaceTracker, IWorkspaceEvent>(this);
   private _path = '';
   private _pathChanged = new Signal<IWorkspaceTracker, string>(this);
   private _readAt = 0;

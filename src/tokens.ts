@@ -40,7 +40,8 @@ export interface IWorkspaceEvent {
   readonly workspace_id: string;
 
   /** What happened. */
-  readonly action: 'created' | 'status' | 'committing' | 'committed' | 'error';
+  readonly action:
+    'created' | 'status' | 'committing' | 'committed' | 'error' | 'live';
 
   /** The committer's state now. */
   readonly state: 'clean' | 'changed' | 'committing' | 'error';
@@ -116,6 +117,9 @@ export interface IWorkspaceTracker extends IDisposable {
 
   /** Emitted with the server's event when the runs of the workspace at hand changed; with null when they may have. */
   readonly runsChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent | null>;
+
+  /** Emitted when runs of the workspace at hand that are under way began, went on or ended; at most twice a second. */
+  readonly liveChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
 
   /**
    * Ask the server again for everything known of the folder at hand.

@@ -16,6 +16,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { ApiError } from './api/client';
 import type { CommitResult, RollbackResult } from './api/schema';
 import { CommandIDs } from './commands';
+import { toDrivePath } from './drive/paths';
 import { openDocuments, saveDocuments, unsavedDocuments } from './documents';
 import { commitIcon, dotscienceIcon } from './icons';
 import { toApiError } from './model';
@@ -229,6 +230,16 @@ async function goBackTo(
     save: () => saveAll(app, root, parts),
     documents: () =>
       documents ? openDocuments(app.shell, documents, contents, root) : [],
+    read: async (context, commit) => {
+      const { placeOf } = await import('./history/place');
+      const place = await placeOf(context.path, contents, tracker);
+      return place
+        ? contents.get(
+            toDrivePath({ workspace: root, commit, path: place.file }),
+            { type: context.contentsModel?.type }
+          )
+        : null;
+    },
     trans
   });
   if (result) {

@@ -19,4 +19,5 @@ c.ServerApp.port_retries = 0
 c.ServerApp.root_dir = os.environ["DOTSCIENCE_UI_ROOT"]
 c.ServerApp.allow_root = True
 c.ServerApp.open_browser = False
+c.ContentsManager.checkpoints_class = "dotscience_jupyter.server.checkpoints.DotscienceCheckpoints"
 c.JupyterNotebookApp.expose_app_in_browser = True

@@ -111,6 +111,7 @@ async function show() {
   const actions = {
     openRun: jest.fn(),
     openFile: jest.fn(),
+    openDifference: jest.fn(),
     chooseRun: jest.fn(async () => RUN_C)
   };
   const Live = (): JSX.Element => {
@@ -184,7 +185,13 @@ describe('CompareView', () => {
     const renamed = within(region).getByRole('row', {
       name: 'model.bin → sub/model.bin renamed 2.5 kB 2.5 kB'
     });
-    const [before, after] = within(renamed).getAllByRole('button');
+    const [inside, before, after] = within(renamed).getAllByRole('button');
+    fireEvent.click(inside);
+    expect(actions.openDifference).toHaveBeenLastCalledWith(
+      COMMIT_A,
+      COMMIT_B,
+      'sub/model.bin'
+    );
     fireEvent.click(before);
     expect(actions.openFile).toHaveBeenLastCalledWith(COMMIT_A, 'model.bin');
     fireEvent.click(after);

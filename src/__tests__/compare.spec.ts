@@ -95,7 +95,14 @@ describe('compareRuns', () => {
       digest: string | null,
       version: string | null,
       size: number | null
-    ) => ({ path, digest, version, size, made_by: null });
+    ) => ({
+      path,
+      digest,
+      version,
+      size,
+      made_by: null,
+      authority: 'workload'
+    });
     const { inputs } = compareRuns(
       makeRun({
         inputs: [

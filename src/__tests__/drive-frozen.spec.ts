@@ -47,6 +47,7 @@ function make(path: string) {
   };
   const openRun = jest.fn();
   const restoreRun = jest.fn();
+  const scratchCopy = jest.fn();
   const { client } = makeClient({
     [`v1/commits/${COMMIT_A}`]: {
       id: COMMIT_A,
@@ -56,9 +57,23 @@ function make(path: string) {
       author: 'Ada'
     }
   });
-  const extension = new FrozenExtension({ client, openRun, restoreRun, trans });
+  const extension = new FrozenExtension({
+    client,
+    openRun,
+    restoreRun,
+    scratchCopy,
+    trans
+  });
   const disposable = extension.createNew(widget, context as any);
-  return { widget, context, cells, openRun, restoreRun, disposable };
+  return {
+    widget,
+    context,
+    cells,
+    openRun,
+    restoreRun,
+    scratchCopy,
+    disposable
+  };
 }
 
 const FROZEN = toDrivePath({
@@ -105,18 +120,20 @@ describe('FrozenExtension', () => {
   });
 
   it('says over the document what it is, with the way to the run', async () => {
-    const { widget, openRun, restoreRun } = make(FROZEN);
+    const { widget, openRun, restoreRun, scratchCopy } = make(FROZEN);
     Widget.attach(widget, document.body);
     await waitFor(() =>
       expect(widget.node.textContent).toMatch(
         /Read-only, as of run 11111111 \(.*2026.*\): train/
       )
     );
-    const [open, restore] = Array.from(
+    const [open, copy, restore] = Array.from(
       widget.contentHeader.node.querySelectorAll('button')
     );
     fireEvent.click(open);
     expect(openRun).toHaveBeenCalledWith(RUN_A, 'iris');
+    fireEvent.click(copy);
+    expect(scratchCopy).toHaveBeenCalledWith(COMMIT_A, 'train.ipynb', 'iris');
     fireEvent.click(restore);
     expect(restoreRun).toHaveBeenCalledWith(RUN_A, 'iris');
     widget.dispose();
@@ -164,6 +181,7 @@ describe('a document of the drive', () => {
       client,
       openRun: jest.fn(),
       restoreRun: jest.fn(),
+      scratchCopy: jest.fn(),
       trans
     });
     const disposable = extension.createNew(new Widget(), context as any);

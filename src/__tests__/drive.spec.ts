@@ -302,7 +302,7 @@ describe('FrozenDrive', () => {
     for (const write of writes) {
       await expect(write()).rejects.toMatchObject({
         message:
-          'Files of a run are read-only. Restore the run to a new folder to change them.',
+          'Files of a run are read-only. Make a scratch copy of one to work on it, or restore the run to a new folder.',
         response: { status: 403 }
       });
     }

@@ -12,8 +12,14 @@ import { COMMIT_A, COMMIT_B, RUN_A, makeClient, makeRun } from './run.fixtures';
 const trans = nullTranslator.load('dotscience_jupyter');
 const BACK = `v1/commits/${COMMIT_A}/rollback`;
 
-function aDocument(dirty = false) {
-  return { model: { dirty }, revert: jest.fn(async () => undefined) };
+function aDocument(dirty = false, collaborative = false) {
+  return {
+    path: 'team/iris/a.ipynb',
+    isDisposed: false,
+    model: { dirty, collaborative, fromJSON: jest.fn() },
+    save: jest.fn(async () => undefined),
+    revert: jest.fn(async () => undefined)
+  };
 }
 
 function start(answers: Answers = {}, save = async () => {}) {
@@ -27,13 +33,14 @@ function start(answers: Answers = {}, save = async () => {}) {
     },
     ...answers
   });
-  const documents = [aDocument(), aDocument(true)];
+  const documents = [aDocument(), aDocument(true), aDocument(false, true)];
   const done = goBack({
     client,
     root: 'team/iris',
     run: RUN_A,
     save: jest.fn(save),
     documents: () => documents as any,
+    read: async () => ({ type: 'notebook', content: { cells: [] } }) as any,
     trans
   });
   return { asked, documents, done };
@@ -72,11 +79,17 @@ describe('goBack', () => {
     const text = await answer('Go Back');
     expect(text).toContain('3 files differ from the newest commit.');
     expect(text).toContain('everything is committed first');
+    // what was typed meanwhile is asked about
+    expect(await answer('Keep My Edits')).toContain('not saved');
     expect((await done)?.before?.id).toBe(COMMIT_B);
     expect(order).not.toContain(BACK);
     expect(paths(asked)).toContain(BACK);
     expect(documents[0].revert).toHaveBeenCalled();
     expect(documents[1].revert).not.toHaveBeenCalled();
+    // a shared document is changed itself
+    expect(documents[2].revert).not.toHaveBeenCalled();
+    expect(documents[2].model.fromJSON).toHaveBeenCalledWith({ cells: [] });
+    expect(documents[2].save).toHaveBeenCalled();
     expect(messages()).toEqual([
       [
         'success',
@@ -110,6 +123,7 @@ describe('goBack', () => {
       [BACK]: { before: { id: COMMIT_B }, commit: null, message: '' }
     });
     await answer('Go Back');
+    await answer('Drop Them');
     await done;
     expect(messages()).toEqual([
       ['success', 'The files are as they were in run 11111111 already.']

@@ -81,7 +81,8 @@ function show(
   const actions = {
     openRun: jest.fn(),
     openFile: jest.fn(),
-    openWorkload: jest.fn()
+    openWorkload: jest.fn(),
+    openProvenance: jest.fn()
   };
   const Live = (): JSX.Element => {
     const [, setRound] = React.useState(0);
@@ -388,7 +389,8 @@ describe('RunWidget', () => {
       actions: {
         openRun: jest.fn(),
         openFile: jest.fn(),
-        openWorkload: jest.fn()
+        openWorkload: jest.fn(),
+        openProvenance: jest.fn()
       },
       themeManager: null,
       trans

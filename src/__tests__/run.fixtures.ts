@@ -41,7 +41,8 @@ export function makeRun(changes: Partial<RunDetail> = {}): RunDetail {
         version: COMMIT_B,
         digest: 'd'.repeat(64),
         size: 2048,
-        made_by: RUN_B
+        made_by: RUN_B,
+        authority: 'workload'
       }
     ],
     outputs: [
@@ -50,7 +51,8 @@ export function makeRun(changes: Partial<RunDetail> = {}): RunDetail {
         version: null,
         digest: 'e'.repeat(64),
         size: 10,
-        made_by: null
+        made_by: null,
+        authority: 'derived'
       }
     ],
     series: [],

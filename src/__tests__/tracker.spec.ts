@@ -144,6 +144,24 @@ describe('WorkspaceTracker', () => {
     expect(told).not.toHaveBeenCalled();
   });
 
+  it('tells of runs under way and asks for nothing else then', async () => {
+    tracker.setPath('project');
+    await pass(60);
+    const live = jest.fn();
+    const others = jest.fn();
+    tracker.liveChanged.connect((_, event) => live(event.action));
+    tracker.runsChanged.connect(others);
+    tracker.statusChanged.connect(others);
+    const asked = client.status.mock.calls.length;
+    emit({ action: 'live', state: 'changed', head: 'elsewhere' });
+    emit({ action: 'live', workspace: 'other', workspace_id: 'w2' });
+    await pass(0);
+    expect(live.mock.calls).toEqual([['live']]);
+    expect(others).not.toHaveBeenCalled();
+    expect(client.status).toHaveBeenCalledTimes(asked);
+    expect(tracker.workspace?.head).not.toBe('elsewhere');
+  });
+
   it('finds the workspace that a first run has made around it', async () => {
     client.answer = { workspace: null, suggested_path: 'project', reason: '' };
     tracker.setPath('project/sub');

@@ -118,11 +118,12 @@ export function DiffFiles(props: {
   diff: Diff | null;
   error: ApiError | null;
   openFile: (commit: string, path: string) => void;
+  openDifference: (old: string, newer: string, file: string) => void;
   retry: () => void;
   more: () => void;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { diff, error, openFile, retry, more, trans } = props;
+  const { diff, error, openFile, openDifference, retry, more, trans } = props;
   const title = trans.__('Files of the two commits');
   if (!diff) {
     return (
@@ -169,7 +170,19 @@ export function DiffFiles(props: {
               {
                 id: 'path',
                 label: trans.__('Path'),
-                render: row => pathText(row, trans),
+                render: row =>
+                  row.kind === 'folder' ? (
+                    pathText(row, trans)
+                  ) : (
+                    <LinkButton
+                      title={trans.__('Show how %1 differs', row.path)}
+                      onClick={() =>
+                        openDifference(diff.old, diff.new, row.path)
+                      }
+                    >
+                      {pathText(row, trans)}
+                    </LinkButton>
+                  ),
                 sortBy: row => row.path
               },
               {

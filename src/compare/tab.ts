@@ -40,6 +40,14 @@ export function createCompareTab(options: {
         workspace
       });
     },
+    openDifference: (old, newer, file) => {
+      void commands.execute(CommandIDs.openDifference, {
+        old,
+        new: newer,
+        file,
+        workspace
+      });
+    },
     chooseRun: options.choose
   };
   const model = new CompareModel({ client, workspace, a, b });

@@ -48,6 +48,11 @@ export interface ICompareActions {
   openFile(commit: string, path: string): void;
 
   /**
+   * Show how a file of two commits differs, inside.
+   */
+  openDifference(old: string, newer: string, file: string): void;
+
+  /**
    * Have the user choose a run other than one.
    *
    * @returns The id of the run, or null.
@@ -291,6 +296,7 @@ function Comparison(props: {
         diff={model.diff}
         error={model.diffError}
         openFile={actions.openFile}
+        openDifference={actions.openDifference}
         retry={() => {
           void model.loadDiff();
         }}

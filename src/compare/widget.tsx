@@ -28,11 +28,7 @@ export class CompareWidget extends TabContent<CompareModel> {
       describe: () => {
         const { a, b } = model;
         return {
-          label: trans.__(
-            'Compare %1 with %2',
-            shortId(a.run),
-            shortId(b.run)
-          ),
+          label: trans.__('Compare %1 with %2', shortId(a.run), shortId(b.run)),
           caption: trans.__('A: %1\nB: %2', a.run, b.run)
         };
       }

@@ -408,7 +408,7 @@ export class FrozenDrive implements Contents.IDrive {
         this._problem(
           403,
           this._trans.__(
-            'Files of a run are read-only. Restore the run to a new folder to change them.'
+            'Files of a run are read-only. Make a scratch copy of one to work on it, or restore the run to a new folder.'
           )
         )
       )

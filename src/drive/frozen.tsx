@@ -121,6 +121,11 @@ export namespace FrozenExtension {
     openRun: (run: string, workspace: string) => void;
 
     /**
+     * Copies a file of a commit to work on it.
+     */
+    scratchCopy: (commit: string, path: string, workspace: string) => void;
+
+    /**
      * Restores a run to a new folder.
      */
     restoreRun: (run: string, workspace: string) => void;
@@ -206,7 +211,7 @@ class FrozenBanner extends ReactWidget {
 export function Banner(
   props: FrozenExtension.IOptions & { frozen: IFrozenPath }
 ): JSX.Element {
-  const { client, frozen, openRun, restoreRun, trans } = props;
+  const { client, frozen, openRun, restoreRun, scratchCopy, trans } = props;
   const { workspace, commit } = frozen;
   const { value } = useAsked(
     () => client.commitDetail(workspace, commit),
@@ -232,6 +237,14 @@ export function Banner(
             : trans.__('Run %1', shortId(run))}
         </LinkButton>
       ))}
+      <LinkButton
+        title={trans.__(
+          'Copy it beside the present file, under a new name, to work on it'
+        )}
+        onClick={() => scratchCopy(commit, frozen.path, workspace)}
+      >
+        {trans.__('Scratch copy')}
+      </LinkButton>
       {runs.length > 0 && (
         <LinkButton onClick={() => restoreRun(runs[0], workspace)}>
           {trans.__('Restore to a new folder…')}

@@ -129,6 +129,10 @@ function Runs(props: IPanelProps): React.ReactElement {
           const [a, b] = model.selected;
           void commands.execute(CommandIDs.compareRuns, { a, b, workspace });
         }}
+        onExplore={() => {
+          const { where } = runs.filter;
+          void commands.execute(CommandIDs.openExplorer, { workspace, where });
+        }}
       />
       <div className="jp-DotsciencePanel-count" role="status">
         {trans._n('%1 run', '%1 runs', runs.total)}

@@ -57,6 +57,20 @@ export function Header(props: IHeaderProps): React.ReactElement {
         </Button>
       </div>
       <StateLine status={tracker.status} trans={trans} />
+      {tracker.status?.status === 'changed' &&
+        commands.hasCommand(CommandIDs.showChanges) && (
+          <Button
+            className="jp-DotsciencePanel-showChanges"
+            minimal
+            small
+            title={trans.__(
+              'Show how the files as they are now differ from the newest commit'
+            )}
+            onClick={() => void commands.execute(CommandIDs.showChanges)}
+          >
+            {trans.__('Changes')}
+          </Button>
+        )}
       <CommitForm {...props} />
     </div>
   );

@@ -43,6 +43,13 @@ export class RunMenu {
     if (other !== undefined) {
       this._add(CommandIDs.compareRuns, { a: other, b: run.id, workspace });
     }
+    this._add(CommandIDs.openDifference, {
+      old: `run:${run.id}`,
+      new: 'now',
+      workspace,
+      isMenu: true
+    });
+    this._add(CommandIDs.openMerge, { theirs: `run:${run.id}`, workspace });
     this._add(CommandIDs.restoreRun, args);
     this._add(CommandIDs.goBack, args);
     this._menu.addItem({ type: 'separator' });

@@ -10,7 +10,7 @@ import {
 } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { compareIcon } from '../icons';
+import { compareIcon, explorerIcon } from '../icons';
 import { fieldOf } from './format';
 import { useDebounced } from './hooks';
 import { OLDEST } from './model';
@@ -33,6 +33,7 @@ interface IToolbarProps {
   selected: readonly string[];
   trans: TranslationBundle;
   onCompare: () => void;
+  onExplore: () => void;
 }
 
 /**
@@ -59,13 +60,26 @@ export function Toolbar(props: IToolbarProps): React.ReactElement {
       role="search"
       aria-label={trans.__('Find runs')}
     >
-      <InputGroup
-        type="search"
-        placeholder={trans.__('Search')}
-        aria-label={trans.__('Search runs')}
-        value={search}
-        onChange={event => setSearch(event.target.value)}
-      />
+      <div className="jp-DotsciencePanel-where">
+        <InputGroup
+          type="search"
+          placeholder={trans.__('Search')}
+          aria-label={trans.__('Search runs')}
+          value={search}
+          onChange={event => setSearch(event.target.value)}
+        />
+        <Button
+          minimal
+          small
+          aria-label={trans.__('Show in explorer')}
+          title={trans.__(
+            'Show these runs in the explorer: a table with every value, and charts'
+          )}
+          onClick={props.onExplore}
+        >
+          <explorerIcon.react tag="span" width="16px" height="16px" />
+        </Button>
+      </div>
       <div className="jp-DotsciencePanel-where">
         <InputGroup
           type="text"

@@ -50,6 +50,13 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
       openRun: (run, workspace) => {
         void app.commands.execute(CommandIDs.openRun, { run, workspace });
       },
+      scratchCopy: (commit, path, workspace) => {
+        void app.commands.execute(CommandIDs.scratchCopy, {
+          commit,
+          path,
+          workspace
+        });
+      },
       restoreRun: (run, workspace) => {
         void app.commands.execute(CommandIDs.restoreRun, { run, workspace });
       },

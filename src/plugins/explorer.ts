@@ -5,18 +5,252 @@ import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import type { MainAreaWidget } from '@jupyterlab/apputils';
+import {
+  Clipboard,
+  ICommandPalette,
+  IThemeManager,
+  Notification,
+  WidgetTracker
+} from '@jupyterlab/apputils';
+import { IStateDB } from '@jupyterlab/statedb';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { linkIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import { IWorkspaceTracker } from '../tokens';
+import { CommandIDs } from '../commands';
+import type { ExplorerWidget } from '../explorer/widget';
+import { explorerIcon } from '../icons';
+import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
+
+const NAMESPACE = 'dotscience-explorer';
+
+/** Where the state database keeps how the runs of a workspace were shown last. */
+const KEPT = 'dotscience-jupyter:explorer-view';
+
+/** How long a view must stay the same before it is kept, in ms. */
+const SETTLE = 500;
+
+/** For how long good news is shown, in ms. */
+const GOOD_NEWS = 3000;
 
 /**
  * The table of runs with every parameter and metric, and charts of them.
  */
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'dotscience-jupyter:explorer',
-  description: 'The table of runs with every parameter and metric, and charts of them.',
+  description:
+    'Shows the runs of a workspace as a table with charts, and opens links to runs.',
   autoStart: true,
   requires: [IWorkspaceTracker],
-  activate: (app: JupyterFrontEnd, workspaces: IWorkspaceTracker): void => {}
+  optional: [
+    ICommandPalette,
+    ILayoutRestorer,
+    IStateDB,
+    IThemeManager,
+    ITranslator
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: IWorkspaceTracker,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    stateDB: IStateDB | null,
+    themeManager: IThemeManager | null,
+    translator: ITranslator | null
+  ): void => {
+    const { commands, shell } = app;
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    const tabs = new WidgetTracker<MainAreaWidget<ExplorerWidget>>({
+      namespace: NAMESPACE
+    });
+    // Restoring the layout changes the address, so it is read now.
+    const query = window.location.search;
+
+    const keep = async (tab: MainAreaWidget<ExplorerWidget>): Promise<void> => {
+      if (tab.isDisposed) {
+        return;
+      }
+      await tabs.save(tab);
+      const { model } = tab.content;
+      // Which runs were shown belongs to the tab, how they were shown to the workspace.
+      const view = { ...model.toJSON(), where: '', search: '', selected: [] };
+      await stateDB?.save(`${KEPT}:${model.workspace}`, view);
+    };
+
+    commands.addCommand(CommandIDs.openExplorer, {
+      label: trans.__('Explore Runs'),
+      caption: trans.__(
+        'Show all runs as a table with every parameter and metric, and as charts'
+      ),
+      icon: explorerIcon,
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            workspace: {
+              type: 'string',
+              description: trans.__(
+                'A contents path in the workspace; without it the workspace at hand.'
+              )
+            },
+            where: {
+              type: 'string',
+              description: trans.__('The condition that runs must fulfil.')
+            },
+            run: {
+              type: 'string',
+              description: trans.__('The id of a run to select.')
+            },
+            state: {
+              type: 'object',
+              description: trans.__('How the runs were shown before.')
+            }
+          }
+        }
+      },
+      execute: async args => {
+        const { rootOf, workspaceOf } = await import('../run/choose');
+        const workspace = await rootOf(workspaceOf(args, tracker), tracker);
+        const open = tabs.find(
+          tab => tab.content.model.workspace === workspace
+        );
+        if (open) {
+          show(open, args);
+          shell.activateById(open.id);
+          return;
+        }
+        const { createExplorerTab } = await import('../explorer/tab');
+        const state =
+          args.state ?? (await stateDB?.fetch(`${KEPT}:${workspace}`));
+        const tab = createExplorerTab({
+          tracker,
+          commands,
+          workspace,
+          state,
+          language: languageOf(translator),
+          themeManager,
+          trans
+        });
+        show(tab, args);
+        let timer = 0;
+        tab.content.model.stateChanged.connect(() => {
+          window.clearTimeout(timer);
+          timer = window.setTimeout(() => void keep(tab), SETTLE);
+        });
+        shell.add(tab, 'main');
+        await tabs.add(tab);
+        shell.activateById(tab.id);
+      }
+    });
+
+    commands.addCommand(CommandIDs.copyRunLink, {
+      label: trans.__('Copy Link to Run'),
+      caption: trans.__('Copy an address that opens the run in JupyterLab'),
+      icon: linkIcon,
+      isEnabled: args => typeof args.run === 'string',
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            run: {
+              type: 'string',
+              description: trans.__('The id of the run.')
+            },
+            workspace: {
+              type: 'string',
+              description: trans.__(
+                'A contents path in the workspace; without it the workspace at hand.'
+              )
+            }
+          },
+          required: ['run']
+        }
+      },
+      execute: async args => {
+        if (typeof args.run !== 'string') {
+          return;
+        }
+        const { rootOf, workspaceOf } = await import('../run/choose');
+        const { runLink } = await import('../explorer/link');
+        const root = await rootOf(workspaceOf(args, tracker), tracker);
+        Clipboard.copyToSystem(runLink(args.run, root));
+        Notification.info(trans.__('The link is copied.'), {
+          autoClose: GOOD_NEWS
+        });
+      }
+    });
+
+    if (restorer) {
+      void restorer.restore(tabs, {
+        command: CommandIDs.openExplorer,
+        args: ({ content: { model } }) => ({
+          workspace: model.workspace,
+          state: model.toJSON()
+        }),
+        name: ({ content: { model } }) => model.workspace
+      });
+    }
+    palette?.addItem({
+      command: CommandIDs.openExplorer,
+      category: trans.__('Dotscience')
+    });
+    if (query.includes('dotscience-')) {
+      void app.restored.then(() => follow(app, query));
+    }
+  }
 };
 
 export default plugin;
+
+/**
+ * Show in a tab what a command's arguments ask for.
+ */
+function show(
+  tab: MainAreaWidget<ExplorerWidget>,
+  args: ReadonlyPartialJSONObject
+): void {
+  const { model } = tab.content;
+  if (typeof args.where === 'string' && args.where !== model.state.where) {
+    model.update({ where: args.where, search: '' });
+  }
+  if (typeof args.run === 'string' && args.run) {
+    model.selection.set([args.run]);
+  }
+}
+
+/**
+ * Open what a link asks for, and take that out of the address.
+ */
+async function follow(app: JupyterFrontEnd, query: string): Promise<void> {
+  const { readLink, withoutLink } = await import('../explorer/link');
+  const link = readLink(query);
+  // The address may have become another one while the layout was restored.
+  const address = withoutLink(window.location.href);
+  if (address !== window.location.href) {
+    window.history.replaceState(window.history.state, '', address);
+  }
+  if (!link) {
+    return;
+  }
+  const { run, where, workspace } = link;
+  const at = workspace === undefined ? {} : { workspace };
+  if (link.isExplorer) {
+    await app.commands.execute(CommandIDs.openExplorer, {
+      ...at,
+      ...(where !== undefined && { where }),
+      ...(run !== undefined && { run })
+    });
+  } else {
+    await app.commands.execute(CommandIDs.openRun, { ...at, run });
+  }
+}
+
+/**
+ * The language of the interface; only some translators tell it.
+ */
+function languageOf(translator: ITranslator | null): string {
+  const { languageCode } = (translator ?? {}) as { languageCode?: string };
+  return languageCode ?? 'en';
+}

@@ -20,27 +20,43 @@ export function Files(props: {
   direction: 'input' | 'output';
   openFile: (commit: string, path: string) => void;
   openRun: (run: string) => void;
+  openProvenance: (start: string, direction: 'up' | 'down') => void;
   trans: TranslationBundle;
 }): JSX.Element {
   const { title, files, commit, direction, openFile, openRun, trans } = props;
   // what was read is found in the commit that last wrote it, what was written in the run's own
   const commitOf = (file: RunFile): string =>
     direction === 'input' ? (file.version ?? commit) : commit;
+  // an input that no commit had written has no version
+  const versionOf = (file: RunFile): string =>
+    direction === 'input' ? (file.version ?? '') : commit;
   const columns: IColumn<RunFile>[] = [
     {
       id: 'path',
       label: trans.__('Path'),
       render: file => (
-        <LinkButton
-          title={trans.__(
-            'Open %1 as it was, read-only (commit %2)',
-            file.path,
-            shortId(commitOf(file))
+        <>
+          <LinkButton
+            title={trans.__(
+              'Open %1 as it was, read-only (commit %2)',
+              file.path,
+              shortId(commitOf(file))
+            )}
+            onClick={() => openFile(commitOf(file), file.path)}
+          >
+            {file.path}
+          </LinkButton>
+          {file.authority === 'derived' && (
+            <span
+              className="jp-DotscienceFiles-derived"
+              title={trans.__(
+                'The code declared no such file. It was opened, or it changed, while the run was under way.'
+              )}
+            >
+              {trans.__('found, not declared')}
+            </span>
           )}
-          onClick={() => openFile(commitOf(file), file.path)}
-        >
-          {file.path}
-        </LinkButton>
+        </>
       ),
       sortBy: file => file.path
     },
@@ -92,6 +108,30 @@ export function Files(props: {
       id: 'digest',
       label: trans.__('Digest'),
       render: file => <Id id={file.digest} />
+    },
+    {
+      id: 'provenance',
+      label: trans.__('Provenance'),
+      // of what was read where it came from, of what was written what came of it
+      render: file => (
+        <LinkButton
+          title={
+            direction === 'input'
+              ? trans.__('Show what %1 was made from', file.path)
+              : trans.__('Show what came of %1', file.path)
+          }
+          onClick={() =>
+            props.openProvenance(
+              `file:${file.path}@${versionOf(file)}`,
+              direction === 'input' ? 'up' : 'down'
+            )
+          }
+        >
+          {direction === 'input'
+            ? trans.__('Made from…')
+            : trans.__('Came of it…')}
+        </LinkButton>
+      )
     }
   );
 

@@ -3,10 +3,12 @@
 
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ApiClient } from '../api/client';
 import type { RollbackResult, RunDetail } from '../api/schema';
+import { showWhatIsThere } from '../documents';
 import { withProgress } from '../progress';
 import { formatTime, runTitle, shortId } from './format';
 
@@ -16,6 +18,7 @@ import { formatTime, runTitle, shortId } from './format';
  * @param options.root - Contents path of the workspace's root.
  * @param options.save - Saves the open documents of the workspace.
  * @param options.documents - The open documents of the workspace, which are read again afterwards.
+ * @param options.read - Reads what a document is in a commit, for documents that are shared.
  * @returns What was done, or null if the user did not want it or it failed (which they were told).
  */
 export async function goBack(options: {
@@ -24,9 +27,13 @@ export async function goBack(options: {
   run: string;
   save: () => Promise<void>;
   documents: () => DocumentRegistry.Context[];
+  read: (
+    context: DocumentRegistry.Context,
+    commit: string
+  ) => Promise<Contents.IModel | null>;
   trans: TranslationBundle;
 }): Promise<RollbackResult | null> {
-  const { client, root, run, save, documents, trans } = options;
+  const { client, root, run, save, documents, read, trans } = options;
   let detail: RunDetail;
   let differing: number;
   try {
@@ -55,7 +62,9 @@ export async function goBack(options: {
     );
     return null;
   }
-  await readAgain(documents());
+  await showWhatIsThere(documents(), trans, context =>
+    read(context, detail.commit)
+  );
   Notification.success(told(result, run, trans), { autoClose: 10000 });
   return result;
 }
@@ -90,22 +99,6 @@ async function confirm(
     defaultButton: 0
   });
   return answer.button.accept;
-}
-
-/**
- * Show what the files hold now in the documents that are open.
- */
-async function readAgain(documents: DocumentRegistry.Context[]): Promise<void> {
-  await Promise.all(
-    documents
-      // what was typed meanwhile is the user's; JupyterLab asks when it is saved
-      .filter(context => !context.model.dirty)
-      .map(context =>
-        context.revert().catch(() => {
-          // the file did not exist then; its document stays as it was
-        })
-      )
-  );
 }
 
 function told(

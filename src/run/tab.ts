@@ -37,7 +37,9 @@ export function createRunTab(options: {
     openRun: id => execute(CommandIDs.openRun, { run: id }),
     openFile: (commit, path) =>
       execute(CommandIDs.openFileAtCommit, { commit, path }),
-    openWorkload: id => execute(CommandIDs.openNotebookAtRun, { run: id })
+    openWorkload: id => execute(CommandIDs.openNotebookAtRun, { run: id }),
+    openProvenance: (start, direction) =>
+      execute(CommandIDs.openProvenance, { start, direction })
   };
   const model = new RunModel({ client, run, workspace });
   const content = new RunWidget({ model, actions, themeManager, trans });
@@ -57,6 +59,11 @@ export function createRunTab(options: {
       id: CommandIDs.compareRuns,
       label: trans.__('Compare with…'),
       args: { a: run, workspace }
+    },
+    {
+      id: CommandIDs.openProvenance,
+      label: trans.__('Provenance'),
+      args: { start: `run:${run}`, workspace }
     },
     {
       id: CommandIDs.restoreRun,

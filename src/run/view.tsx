@@ -47,6 +47,11 @@ export interface IRunActions {
    * Open the run's notebook or script as it was, read-only.
    */
   openWorkload(run: string): void;
+
+  /**
+   * Show what a version of a file was made from, or what came of it.
+   */
+  openProvenance(start: string, direction: 'up' | 'down'): void;
 }
 
 /**
@@ -122,6 +127,7 @@ export function RunView(props: {
         commit={detail.commit}
         openFile={actions.openFile}
         openRun={actions.openRun}
+        openProvenance={actions.openProvenance}
         trans={trans}
       />
       <Files
@@ -132,6 +138,7 @@ export function RunView(props: {
         commit={detail.commit}
         openFile={actions.openFile}
         openRun={actions.openRun}
+        openProvenance={actions.openProvenance}
         trans={trans}
       />
       <EnvironmentView environment={detail.environment} trans={trans} />

@@ -173,13 +173,14 @@ export async function shot(page: Page, name: string): Promise<void> {
 /**
  * Fill a new workspace with runs, as fast as records can be written (make_runs.py).
  */
-export function writeRuns(folder: string, count: number): void {
+export function writeRuns(folder: string, count: number, shape?: 'wide'): void {
   execFileSync(
     'python',
     [
       path.join(__dirname, '..', 'make_runs.py'),
       path.join(FILES, folder),
-      String(count)
+      String(count),
+      ...(shape ? [shape] : [])
     ],
     { stdio: 'inherit' }
   );

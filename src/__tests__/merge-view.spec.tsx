@@ -1,0 +1,207 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import { nullTranslator } from '@jupyterlab/translation';
+import { act, fireEvent, render, screen, within } from '@testing-library/react';
+import * as React from 'react';
+
+import { MergeClient } from '../merge/client';
+import { MergeModel } from '../merge/model';
+import { MergeView } from '../merge/view';
+import { aConflict, aDetail, aMerge, aMergeFile } from './merge.fixtures';
+import type { Answers } from './run.fixtures';
+import { makeClient } from './run.fixtures';
+
+jest.mock('../merge/editor', () => ({
+  ResultEditor: (props: {
+    text: string;
+    mimeType: string;
+    onSave: (text: string) => void;
+  }) => (
+    <button onClick={() => props.onSave(`${props.text}!`)}>
+      {`save as ${props.mimeType}`}
+    </button>
+  )
+}));
+
+(globalThis as any).IntersectionObserver = undefined;
+
+const trans = nullTranslator.load('dotscience_jupyter');
+const services = {
+  mimeTypeService: {
+    getMimeTypeByFilePath: () => 'text/x-python',
+    getMimeTypeByLanguage: ({ name }: { name: string }) => `text/x-${name}`
+  }
+} as any;
+
+async function show(answers: Answers) {
+  const { client, asked } = makeClient({
+    'v1/merge': { merge: aMerge() },
+    'v1/merge/file': aDetail(),
+    ...answers
+  });
+  const model = new MergeModel(new MergeClient(client.serverSettings, 'iris'));
+  const actions = {
+    begin: jest.fn(),
+    finish: jest.fn(),
+    abort: jest.fn(),
+    openFile: jest.fn(),
+    compare: jest.fn()
+  };
+  const Live = (): JSX.Element => {
+    const [, draw] = React.useReducer((n: number) => n + 1, 0);
+    React.useEffect(() => {
+      model.stateChanged.connect(draw);
+      return () => {
+        model.stateChanged.disconnect(draw);
+      };
+    }, []);
+    return (
+      <MergeView
+        model={model}
+        actions={actions}
+        services={services}
+        trans={trans}
+      />
+    );
+  };
+  render(<Live />);
+  await act(() => model.load());
+  const press = async (name: string | RegExp) => {
+    await act(async () => {
+      fireEvent.click(screen.getByRole('button', { name }));
+      await new Promise(resolve => setTimeout(resolve, 20));
+    });
+  };
+  const posted = () =>
+    asked
+      .filter(({ init }) => init.method === 'POST')
+      .map(({ init }) => JSON.parse(String(init.body)));
+  return { model, actions, press, posted };
+}
+
+describe('MergeView', () => {
+  it('always tells how many conflicts are open, and why it cannot be finished', async () => {
+    const { actions, press } = await show({
+      'v1/merge/resolve': aDetail({
+        file: aMergeFile({ state: 'resolved', conflicts: 0 }),
+        conflicts: [aConflict({ choice: 'yours', result: 'x = 2\n' })]
+      })
+    });
+    const status = screen.getByText('1 open conflict in 1 file');
+    expect(status.getAttribute('role')).toBe('status');
+    const finish = screen.getByRole('button', { name: 'Finish' });
+    expect(finish.getAttribute('aria-disabled')).toBe('true');
+    expect(finish.getAttribute('aria-describedby')).toBe(status.id);
+    fireEvent.click(finish);
+    expect(actions.finish).not.toHaveBeenCalled();
+    await press('Keep yours');
+    expect(screen.getByText('No open conflicts')).toBeTruthy();
+    fireEvent.change(
+      screen.getByRole('textbox', { name: 'Description of the commit' }),
+      { target: { value: ' both ' } }
+    );
+    fireEvent.click(finish);
+    expect(actions.finish).toHaveBeenCalledWith('both');
+    expect(screen.getByText('yours is kept')).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Undo' })).toBeTruthy();
+  });
+
+  it('shows yours and theirs in their place among what is merged', async () => {
+    const { press } = await show({});
+    const conflict = screen.getByRole('region', {
+      name: 'Open conflict: lines 3 to 4'
+    });
+    const row = within(conflict).getByRole('row');
+    expect(row.textContent).toContain('x = 2');
+    expect(row.textContent).toContain('x = 3');
+    expect(row.textContent).toContain('differs');
+    expect([...row.querySelectorAll('mark')].map(m => m.textContent)).toEqual([
+      '2',
+      '3'
+    ]);
+    expect(screen.getByText('1 line, as they changed it')).toBeTruthy();
+    expect(within(conflict).queryByText('x = 1')).toBeNull();
+    await press('Base');
+    expect(within(conflict).getByText('x = 1')).toBeTruthy();
+    expect(
+      within(conflict).queryByRole('button', { name: 'Keep the base' })
+    ).toBeNull();
+  });
+
+  it('saves what was edited as the result, in the language of the cell', async () => {
+    const { press, posted } = await show({
+      'v1/merge/file': aDetail({
+        segments: [],
+        cells: [
+          {
+            state: 'conflict',
+            conflict: 'c1',
+            base: null,
+            yours: { cell_type: 'markdown', source: 'x' },
+            theirs: null,
+            result: null,
+            count: 1
+          }
+        ]
+      }),
+      'v1/merge/resolve': aDetail()
+    });
+    await press('Edit…');
+    await press('save as text/x-ipythongfm');
+    expect(posted()).toEqual([
+      { path: 'train.py', conflict: 'c1', choice: 'edited', text: 'x = 2\n!\n' }
+    ]);
+  });
+
+  it('chooses for all conflicts of a file at once, where that can be', async () => {
+    const { press, posted } = await show({
+      'v1/merge/file': aDetail({
+        conflicts: [
+          aConflict(),
+          aConflict({ id: 'c2', choices: ['yours', 'theirs'] })
+        ],
+        segments: []
+      }),
+      'v1/merge/resolve': aDetail()
+    });
+    const all = screen.getByRole('group', {
+      name: 'All conflicts of the file'
+    });
+    expect(within(all).queryByRole('button', { name: 'Keep both' })).toBeNull();
+    await act(async () => {
+      fireEvent.click(within(all).getByRole('button', { name: 'Keep theirs' }));
+    });
+    expect(posted()).toEqual([
+      { path: 'train.py', conflict: '', choice: 'theirs', text: null }
+    ]);
+    await press(/^Abort/);
+  });
+
+  it('shows text of others as text', async () => {
+    const evil = '<img src=x onerror=alert(1)>';
+    await show({
+      'v1/merge': {
+        merge: aMerge({
+          files: [aMergeFile({ path: evil })],
+          theirs: { ref: 'c', run: null, label: evil, created: null }
+        })
+      },
+      'v1/merge/file': aDetail({
+        file: aMergeFile({ path: evil, message: evil }),
+        conflicts: [
+          aConflict({ where: evil, yours: evil, theirs: `${evil} ${evil}` })
+        ]
+      })
+    });
+    expect(document.querySelector('img')).toBeNull();
+    expect(screen.getAllByText(evil).length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('says when there is nothing to merge', async () => {
+    const { actions, press } = await show({ 'v1/merge': { merge: null } });
+    expect(screen.getByText('No merge is under way.')).toBeTruthy();
+    await press('Merge…');
+    expect(actions.begin).toHaveBeenCalled();
+  });
+});

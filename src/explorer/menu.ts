@@ -1,0 +1,65 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type { CommandRegistry } from '@lumino/commands';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import { Menu } from '@lumino/widgets';
+
+import { CommandIDs } from '../commands';
+import type { ExplorerModel } from './model';
+
+/**
+ * What can be done with a run of the table.
+ */
+export class ExplorerMenu {
+  /**
+   * Create the menu.
+   *
+   * @param _commands - The application's commands; those that are missing are left out
+   * @param _model - Knows the workspace and which runs are selected
+   */
+  constructor(
+    private readonly _commands: CommandRegistry,
+    private readonly _model: ExplorerModel
+  ) {
+    this._menu = new Menu({ commands: _commands });
+  }
+
+  /**
+   * Show the menu for a run.
+   *
+   * @param run - The run's id
+   * @param x - Where on the page, in px
+   * @param y - Where on the page, in px
+   */
+  open(run: string, x: number, y: number): void {
+    const { selection, workspace } = this._model;
+    const args = { run, workspace };
+    this._menu.clearItems();
+    this._add(CommandIDs.openRun, args);
+    this._add(CommandIDs.openNotebookAtRun, args);
+    const others = selection.ids.filter(id => id !== run);
+    if (selection.has(run) && others.length === 1) {
+      this._add(CommandIDs.compareRuns, { a: others[0], b: run, workspace });
+    }
+    this._add(CommandIDs.openProvenance, { start: run, workspace });
+    this._add(CommandIDs.restoreRun, args);
+    this._menu.addItem({ type: 'separator' });
+    this._add(CommandIDs.copyRunId, args);
+    this._add(CommandIDs.copyRunLink, args);
+    this._menu.open(x, y);
+  }
+
+  /** Take the menu away for good. */
+  dispose(): void {
+    this._menu.dispose();
+  }
+
+  private _add(command: string, args: ReadonlyJSONObject): void {
+    if (this._commands.hasCommand(command)) {
+      this._menu.addItem({ command, args });
+    }
+  }
+
+  private _menu: Menu;
+}

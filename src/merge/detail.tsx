@@ -1,0 +1,225 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import * as React from 'react';
+
+import type {
+  Conflict,
+  MergeCell,
+  MergeDetail,
+  MergeSegment
+} from '../api/schema';
+import { textOf } from '../difference/bundle';
+import { Empty, TextButton } from '../run/components';
+import type { IConflictParts } from './conflict';
+import { ConflictView, keepText } from './conflict';
+
+/**
+ * How a file is merged: its conflicts in their places, and what is merged without one.
+ */
+export function DetailView(props: {
+  detail: MergeDetail;
+  parts: IConflictParts;
+}): JSX.Element {
+  const { detail, parts } = props;
+  const { trans, services } = parts;
+  const { file, conflicts, cells, segments } = detail;
+  const byId = new Map(conflicts.map(conflict => [conflict.id, conflict]));
+  const placed = new Set([
+    ...cells.map(cell => cell.conflict),
+    ...segments.map(segment => segment.conflict)
+  ]);
+  const elsewhere = conflicts.filter(({ id }) => !placed.has(id));
+  const fileType = services.mimeTypeService.getMimeTypeByFilePath(file.path);
+  const show = (conflict: Conflict, mimeType: string): JSX.Element => (
+    <ConflictView
+      key={conflict.id}
+      conflict={conflict}
+      mimeType={mimeType}
+      parts={parts}
+    />
+  );
+  return (
+    <>
+      <p className="jp-DotscienceMerge-what">{file.message}</p>
+      <WholeFile detail={detail} parts={parts} />
+      {cells.length > 0 && detail.clear_outputs && conflicts.length > 0 && (
+        <p className="jp-DotscienceDifference-note">
+          {trans.__(
+            'Outputs of cells that conflict are cleared: run the cells again to make them anew.'
+          )}
+        </p>
+      )}
+      {elsewhere.map(conflict =>
+        show(conflict, cells.length > 0 ? 'application/json' : fileType)
+      )}
+      {cells.map((cell, index) => {
+        const conflict = byId.get(cell.conflict ?? '');
+        return conflict ? (
+          show(conflict, cellType(cell, services))
+        ) : (
+          <QuietCell key={`cell ${index}`} cell={cell} parts={parts} />
+        );
+      })}
+      {segments.map((segment, index) => {
+        const conflict = byId.get(segment.conflict ?? '');
+        return conflict ? (
+          show(conflict, fileType)
+        ) : (
+          <QuietSegment
+            key={`segment ${index}`}
+            segment={segment}
+            parts={parts}
+          />
+        );
+      })}
+      {conflicts.length === 0 &&
+        cells.length === 0 &&
+        segments.length === 0 && (
+          <Empty>{trans.__('There is nothing to choose in this file.')}</Empty>
+        )}
+    </>
+  );
+}
+
+/**
+ * One choice for all conflicts of a file.
+ */
+function WholeFile(props: {
+  detail: MergeDetail;
+  parts: IConflictParts;
+}): JSX.Element | null {
+  const { conflicts } = props.detail;
+  const { isBusy, resolve, trans } = props.parts;
+  if (conflicts.length < 2) {
+    return null;
+  }
+  const common = (['yours', 'theirs', 'both'] as const).filter(choice =>
+    conflicts.every(({ choices }) => choices.includes(choice))
+  );
+  return (
+    <div
+      className="jp-DotscienceConflict-choices"
+      role="group"
+      aria-label={trans.__('All conflicts of the file')}
+    >
+      <span>{trans.__('All conflicts of this file:')}</span>
+      {common.map(choice => (
+        <TextButton
+          key={choice}
+          disabled={isBusy}
+          pressed={conflicts.every(one => one.choice === choice)}
+          onClick={() => {
+            void resolve('', choice);
+          }}
+        >
+          {keepText(choice, trans)}
+        </TextButton>
+      ))}
+      {conflicts.some(({ choice }) => choice !== null) && (
+        <TextButton
+          disabled={isBusy}
+          onClick={() => {
+            void resolve('', null);
+          }}
+        >
+          {trans.__('Undo all')}
+        </TextButton>
+      )}
+    </div>
+  );
+}
+
+/**
+ * A cell that is merged without a conflict; its source is shown when asked for.
+ */
+function QuietCell(props: {
+  cell: MergeCell;
+  parts: IConflictParts;
+}): JSX.Element {
+  const { cell } = props;
+  const { trans } = props.parts;
+  if (cell.state === 'same' && !cell.result) {
+    return (
+      <div className="jp-DotscienceCell-folded">
+        {trans._n('%1 unchanged cell', '%1 unchanged cells', cell.count)}
+      </div>
+    );
+  }
+  return (
+    <Quiet
+      state={cell.state}
+      text={cell.result ? textOf(cell.result.source) : null}
+      what={trans.__('Cell')}
+      parts={props.parts}
+    />
+  );
+}
+
+/**
+ * Lines that are merged without a conflict.
+ */
+function QuietSegment(props: {
+  segment: MergeSegment;
+  parts: IConflictParts;
+}): JSX.Element {
+  const { segment } = props;
+  const { trans } = props.parts;
+  const text = segment.text ?? '';
+  const count = text.replace(/\n$/, '').split('\n').length;
+  return (
+    <Quiet
+      state={segment.state}
+      text={segment.text}
+      what={trans._n('%1 line', '%1 lines', count)}
+      parts={props.parts}
+    />
+  );
+}
+
+function Quiet(props: {
+  state: MergeCell['state'];
+  text: string | null;
+  what: string;
+  parts: IConflictParts;
+}): JSX.Element {
+  const { state, text, what } = props;
+  const { trans } = props.parts;
+  const title =
+    state === 'same'
+      ? trans.__('%1, unchanged', what)
+      : state === 'yours'
+        ? trans.__('%1, as you changed it', what)
+        : state === 'theirs'
+          ? trans.__('%1, as they changed it', what)
+          : state === 'merged'
+            ? trans.__('%1, with both changes', what)
+            : trans.__('%1, as you chose', what);
+  if (text === null) {
+    return (
+      <div className={`jp-DotscienceMerge-quiet jp-mod-${state}`}>
+        {trans.__('%1: removed', title)}
+      </div>
+    );
+  }
+  return (
+    <details
+      className={`jp-DotscienceDetails jp-DotscienceMerge-quiet jp-mod-${state}`}
+    >
+      <summary>{title}</summary>
+      <pre>{text}</pre>
+    </details>
+  );
+}
+
+function cellType(
+  cell: MergeCell,
+  services: IConflictParts['services']
+): string {
+  const { cell_type: type } = cell.yours ?? cell.theirs ?? cell.base ?? {};
+  const name =
+    type === 'markdown' ? 'markdown' : type === 'raw' ? 'text' : 'python';
+  return type === 'markdown'
+    ? 'text/x-ipythongfm'
+    : services.mimeTypeService.getMimeTypeByLanguage({ name });
+}

@@ -1,0 +1,179 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+/**
+ * The explorer with many runs, measured in the browser. Prints a Markdown table; nothing fails by time.
+ */
+
+import type { Page } from '@playwright/test';
+import * as fs from 'fs';
+import * as path from 'path';
+
+import {
+  emptyProject,
+  execute,
+  expect,
+  FILES,
+  open,
+  test,
+  writeRuns
+} from '../tests/helpers';
+
+/** How many runs there are, each with eight parameters and six metrics. */
+const RUNS = Number(process.env.DOTSCIENCE_BENCH_RUNS ?? 100000);
+
+/** How often each is done. */
+const TIMES = 5;
+
+function row(title: string, values: number[]): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return `| ${title} | ${at(0.5).toFixed(1)} ms | ${at(0.95).toFixed(1)} ms | ${at(1).toFixed(1)} ms |`;
+}
+
+/**
+ * Change the view, and measure until the rows that follow are drawn, in ms.
+ */
+async function change(
+  page: Page,
+  what: 'sort' | 'where',
+  value: string
+): Promise<number> {
+  return page.evaluate(
+    ([kind, given]) =>
+      new Promise<number>(resolve => {
+        const app = (window as any).jupyterapp;
+        const { model } = app.shell.currentWidget.content;
+        const start = performance.now();
+        const onRows = () => {
+          model.rowsChanged.disconnect(onRows);
+          requestAnimationFrame(() => resolve(performance.now() - start));
+        };
+        model.rowsChanged.connect(onRows);
+        if (kind === 'sort') {
+          model.sortBy(given, false);
+        } else {
+          model.update({ where: given });
+        }
+      }),
+    [what, value] as const
+  );
+}
+
+test('an explorer of many runs', async ({ page }) => {
+  test.setTimeout(1200000);
+  const folder = emptyProject('bench-explorer');
+  writeRuns(folder, RUNS, 'wide');
+  fs.writeFileSync(path.join(FILES, folder, 'notes.txt'), 'x\n');
+  await open(page, `${folder}/notes.txt`);
+
+  const opened: number[] = [];
+  for (let n = 0; n < TIMES; n++) {
+    opened.push(
+      await page.evaluate(async workspace => {
+        const app = (window as any).jupyterapp;
+        const start = performance.now();
+        await app.commands.execute('dotscience:open-explorer', { workspace });
+        const { model } = app.shell.currentWidget.content;
+        while (model.rows.row(0) === null) {
+          await new Promise(resolve => requestAnimationFrame(resolve));
+        }
+        await new Promise(resolve => requestAnimationFrame(resolve));
+        return performance.now() - start;
+      }, folder)
+    );
+    if (n < TIMES - 1) {
+      await page.evaluate(() =>
+        (window as any).jupyterapp.shell.currentWidget.close()
+      );
+    }
+  }
+  await expect(page.locator('.jp-DotscienceExplorer')).toContainText(
+    RUNS.toLocaleString('en')
+  );
+
+  const sorted: number[] = [];
+  for (const key of [
+    'metrics.accuracy',
+    'metrics.loss',
+    'parameters.learning_rate',
+    'parameters.model',
+    'started'
+  ]) {
+    sorted.push(await change(page, 'sort', key));
+  }
+  const filtered: number[] = [];
+  for (const where of [
+    'metrics.accuracy > 0.9',
+    "parameters.model = 'svm'",
+    "metrics.f1 > 0.8 and parameters.optimizer = 'adam'",
+    "description ~ '99'",
+    ''
+  ]) {
+    filtered.push(await change(page, 'where', where));
+  }
+
+  const scroll = (by: number, count: number) =>
+    page.evaluate(
+      ([step, frames]) =>
+        new Promise<number[]>(resolve => {
+          const app = (window as any).jupyterapp;
+          const grid = app.shell.currentWidget.content._grid;
+          const times: number[] = [];
+          let last = performance.now();
+          const next = (now: number) => {
+            times.push(now - last);
+            last = now;
+            grid.scrollBy(0, step);
+            if (times.length < frames) {
+              requestAnimationFrame(next);
+            } else {
+              resolve(times.slice(1));
+            }
+          };
+          requestAnimationFrame(next);
+        }),
+      [by, count] as const
+    );
+  const slow = await scroll(40, 300);
+  const fast = await scroll(3000, 300);
+
+  const ends = [];
+  for (const index of [RUNS - 1, RUNS / 2, RUNS / 4, 0]) {
+    ends.push(
+      await page.evaluate(async at => {
+        const { content } = (window as any).jupyterapp.shell.currentWidget;
+        const start = performance.now();
+        content._grid.scrollToRow(Math.floor(at));
+        while (content.model.rows.row(Math.floor(at)) === null) {
+          await new Promise(resolve => requestAnimationFrame(resolve));
+        }
+        return performance.now() - start;
+      }, index)
+    );
+  }
+
+  await execute(page, 'dotscience:open-explorer', { workspace: folder });
+  const start = Date.now();
+  await page.getByRole('button', { name: 'Charts' }).click();
+  await page.locator('.jp-DotsciencePlot-canvas').first().waitFor();
+  const charts = Date.now() - start;
+
+  console.log(
+    [
+      '',
+      `${RUNS} runs, 8 parameters and 6 metrics each`,
+      '',
+      '| | median | 95 % | worst |',
+      '|---|---|---|---|',
+      row('explorer opened → first rows', opened),
+      row('sorted → first rows', sorted),
+      row('filtered → first rows', filtered),
+      row('jump to another place → its rows', ends),
+      row('a frame while scrolling, 40 px a frame', slow),
+      row('a frame while scrolling, 3000 px a frame', fast),
+      row('charts opened → 5,000 points', [charts])
+    ].join('\n')
+  );
+});
