@@ -99,6 +99,9 @@ bench: $(STAMPS)/front $(STAMPS)/test $(STAMPS)/ui chromium ## run the benchmark
 	@python benchmarks/tracking.py --json sandbox/benchmarks/tracking.json
 	@python benchmarks/committer.py --json sandbox/benchmarks/committer.json
 	@python benchmarks/snapshots.py --json sandbox/benchmarks/snapshots.json
+	@python benchmarks/explorer.py --json sandbox/benchmarks/explorer.json
+	@python benchmarks/provenance.py --json sandbox/benchmarks/provenance.json
+	@python benchmarks/notebooks.py --json sandbox/benchmarks/notebooks.json
 	@cd ui-tests && jlpm playwright test --config playwright.bench.config.js
 
 generate: $(STAMPS)/node $(STAMPS)/test ## write docs/openapi.json and the TypeScript types anew
