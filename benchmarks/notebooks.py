@@ -121,7 +121,7 @@ def main() -> None:
                 found = {
                     "answer": took(repeats, answer(service, root, a, b)),
                     "compare": took(repeats, lambda: ours(a, b)),  # noqa: B023 - called at once
-                    "nbdime": took(min(3, repeats), lambda: nbdimes(a, b)),  # noqa: B023
+                    "nbdime": took(min(3, repeats), lambda: nbdimes(a, b)),  # noqa: B023 - as above
                 }
                 figures[name] = found
                 rows.append([name, *(seconds(value) for value in found.values()), goal])

@@ -205,7 +205,7 @@ function text(content: string, x: number, y: number, fill: string): SVGElement {
 /** Text of others may hold what XML cannot. */
 function cut(content: string): string {
   const plain = content.replace(
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- XML cannot hold these
     /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g,
     '\ufffd'
   );

@@ -25,6 +25,9 @@ const RUNS = Number(process.env.DOTSCIENCE_BENCH_RUNS ?? 100000);
 /** How often each is done. */
 const TIMES = 5;
 
+/** How long rows may take before it is said that they do not come, in ms. */
+const PATIENCE = 60000;
+
 function row(title: string, values: number[]): string {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) =>
@@ -41,11 +44,18 @@ async function change(
   value: string
 ): Promise<number> {
   return page.evaluate(
-    ([kind, given]) =>
-      new Promise<number>(resolve => {
+    ([kind, given, patience]) =>
+      new Promise<number>((resolve, reject) => {
         const app = (window as any).jupyterapp;
         const { model } = app.shell.currentWidget.content;
         const start = performance.now();
+        setTimeout(
+          () =>
+            reject(
+              new Error(`no rows of ${kind} ${given}: ${model.rowsError}`)
+            ),
+          patience
+        );
         const onRows = () => {
           model.rowsChanged.disconnect(onRows);
           requestAnimationFrame(() => resolve(performance.now() - start));
@@ -57,7 +67,7 @@ async function change(
           model.update({ where: given });
         }
       }),
-    [what, value] as const
+    [what, value, PATIENCE] as const
   );
 }
 
@@ -71,17 +81,23 @@ test('an explorer of many runs', async ({ page }) => {
   const opened: number[] = [];
   for (let n = 0; n < TIMES; n++) {
     opened.push(
-      await page.evaluate(async workspace => {
-        const app = (window as any).jupyterapp;
-        const start = performance.now();
-        await app.commands.execute('dotscience:open-explorer', { workspace });
-        const { model } = app.shell.currentWidget.content;
-        while (model.rows.row(0) === null) {
+      await page.evaluate(
+        async ([workspace, patience]) => {
+          const app = (window as any).jupyterapp;
+          const start = performance.now();
+          await app.commands.execute('dotscience:open-explorer', { workspace });
+          const { model } = app.shell.currentWidget.content;
+          while (model.rows.row(0) === null) {
+            if (performance.now() - start > patience) {
+              throw new Error(`no first rows: ${model.rowsError}`);
+            }
+            await new Promise(resolve => requestAnimationFrame(resolve));
+          }
           await new Promise(resolve => requestAnimationFrame(resolve));
-        }
-        await new Promise(resolve => requestAnimationFrame(resolve));
-        return performance.now() - start;
-      }, folder)
+          return performance.now() - start;
+        },
+        [folder, PATIENCE] as const
+      )
     );
     if (n < TIMES - 1) {
       await page.evaluate(() =>
@@ -93,6 +109,7 @@ test('an explorer of many runs', async ({ page }) => {
     RUNS.toLocaleString('en')
   );
 
+  console.log('opened');
   const sorted: number[] = [];
   for (const key of [
     'metrics.accuracy',
@@ -103,6 +120,7 @@ test('an explorer of many runs', async ({ page }) => {
   ]) {
     sorted.push(await change(page, 'sort', key));
   }
+  console.log('sorted');
   const filtered: number[] = [];
   for (const where of [
     'metrics.accuracy > 0.9',
@@ -114,6 +132,7 @@ test('an explorer of many runs', async ({ page }) => {
     filtered.push(await change(page, 'where', where));
   }
 
+  console.log('filtered');
   const scroll = (by: number, count: number) =>
     page.evaluate(
       ([step, frames]) =>
@@ -139,18 +158,25 @@ test('an explorer of many runs', async ({ page }) => {
   const slow = await scroll(40, 300);
   const fast = await scroll(3000, 300);
 
+  console.log('scrolled');
   const ends = [];
   for (const index of [RUNS - 1, RUNS / 2, RUNS / 4, 0]) {
     ends.push(
-      await page.evaluate(async at => {
-        const { content } = (window as any).jupyterapp.shell.currentWidget;
-        const start = performance.now();
-        content._grid.scrollToRow(Math.floor(at));
-        while (content.model.rows.row(Math.floor(at)) === null) {
-          await new Promise(resolve => requestAnimationFrame(resolve));
-        }
-        return performance.now() - start;
-      }, index)
+      await page.evaluate(
+        async ([at, patience]) => {
+          const { content } = (window as any).jupyterapp.shell.currentWidget;
+          const start = performance.now();
+          content._grid.scrollToRow(at);
+          while (content.model.rows.row(at) === null) {
+            if (performance.now() - start > patience) {
+              throw new Error(`row ${at}: ${content.model.rowsError}`);
+            }
+            await new Promise(resolve => requestAnimationFrame(resolve));
+          }
+          return performance.now() - start;
+        },
+        [Math.floor(index), PATIENCE] as const
+      )
     );
   }
 
