@@ -32,7 +32,8 @@ from .sides import Changed, Found, Moment, Sides, file_type, looks_like_text
 
 _MB = 1024 * 1024
 _COUNTED = _MB  # bytes of each side up to which lines and cells are counted in a list
-_COUNTING = 0.25  # seconds that counting may take in one list
+_READ = 8 * _MB  # bytes that one page of a list may read; by size, so that it says the same always
+_OPENED = 16 * 1024  # bytes as long to read as a file is to find
 _SNIFFED = 4096
 _KEPT = 64 * _MB  # bytes of a notebook up to which it stays in memory for the next question
 MOST_TEXT = 20 * _MB
@@ -44,6 +45,20 @@ SAFE_TYPES = {
     for kind in ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/svg+xml")
 } | {"text/plain": "text/plain; charset=UTF-8"}
 """Content types under which parts of outputs are served; others are bytes to be kept."""
+
+
+class _Budget:
+    """What looking into the files of one list may still cost."""
+
+    def __init__(self) -> None:
+        self._left = _READ
+
+    def allows(self, size: int) -> bool:
+        """Tell whether so many bytes of one more file may be read, and count them."""
+        if self._left > 0:
+            self._left -= size + _OPENED
+            return True
+        return False
 
 
 class Comparing:
@@ -75,13 +90,13 @@ class Comparing:
         """
         first, second = self._sides.find(old), self._sides.find(new)
         found = self._sides.changed(first, second, folder_path(under))
-        until = time.monotonic() + _COUNTING
+        budget = _Budget()
         return models.Comparison(
             old=first.body(),
             new=second.body(),
             values=self._values(first, second),
             files=[
-                self._file(each, first, second, until) for each in found[offset : offset + limit]
+                self._file(each, first, second, budget) for each in found[offset : offset + limit]
             ],
             total=len(found),
             offset=offset,
@@ -102,12 +117,11 @@ class Comparing:
         return found
 
     def _file(
-        self, each: Changed, old: Moment, new: Moment, until: float = 0
+        self, each: Changed, old: Moment, new: Moment, budget: _Budget
     ) -> models.ComparedFile:
         kind = file_type(each.path, each.old, each.new)
-        hurried = time.monotonic() > until
         if kind is None:
-            kind = "binary" if hurried else self._sniffed(each, old, new)
+            kind = self._sniffed(each, old, new) if budget.allows(_SNIFFED) else "binary"
         body = models.ComparedFile(
             path=to_text(each.path),
             old_path=None if each.old_path is None else to_text(each.old_path),
@@ -124,7 +138,11 @@ class Comparing:
             old_digest=None if each.old is None else each.old.digest or None,
             new_digest=None if each.new is None else each.new.digest or None,
         )
-        if not hurried and kind in ("notebook", "text", "table") and not _is_large(each):
+        if (
+            kind in ("notebook", "text", "table")
+            and not _is_large(each)
+            and budget.allows(sum(side.size for side in (each.old, each.new) if side is not None))
+        ):
             counted = self._counts(each, old, new, kind)
             if counted is not None:
                 body.added, body.removed = counted
@@ -204,7 +222,7 @@ class Comparing:
                 f"Neither of the two moments has {file!r}, so there is nothing to compare.",
             )
         result = models.FileComparison(
-            file=self._file(each, first, second, time.monotonic() + _COUNTING),
+            file=self._file(each, first, second, _Budget()),
             old=first.body(),
             new=second.body(),
         )

@@ -157,9 +157,10 @@ def _version(engine: Engine) -> str | None:
             return connection.scalar(select(_VERSION.c.version_num))
     except DBAPIError:
         with engine.connect() as connection:
-            if inspect(connection).has_table(_VERSION.name):
-                raise
-        return None
+            if not inspect(connection).has_table(_VERSION.name):
+                return None
+            # another process made it just now; what is really wrong is raised here
+            return connection.scalar(select(_VERSION.c.version_num))
 
 
 def _set_up(engine: Engine) -> None:

@@ -262,11 +262,7 @@ def test_diff_knows_head_commits_and_runs(story: Project) -> None:
     head = story.json("log", "--limit", "1")["items"][0]["id"]
     by_name = story.json("diff", "HEAD~1", "HEAD")
     assert by_name["new"] == head
-    by_id = story.json("diff", by_name["old"][:10], head[:10])
-    for answer in (by_name, by_id):
-        for item in answer["items"]:  # lines are counted while that takes no time
-            del item["added"], item["removed"]
-    assert by_id == by_name
+    assert story.json("diff", by_name["old"][:10], head[:10]) == by_name
     assert story.json("diff", "HEAD", story.ids["failed"])["items"] == []
     assert "No file differs" in story.ds("diff", "HEAD", "HEAD", env=TERMINAL).stdout
 
