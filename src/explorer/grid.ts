@@ -8,6 +8,7 @@ import { DataGrid, RendererMap, type DataModel } from '@lumino/datagrid';
 import type { Message } from '@lumino/messaging';
 
 import { columnTitle } from './cells';
+import { Copies } from './copies';
 import { RunsDataModel } from './datamodel';
 import {
   RunsKeyHandler,
@@ -126,7 +127,9 @@ export class RunsGrid extends DataGrid {
 
   /** Called whenever something comes into view. */
   protected paintContent(rx: number, ry: number, rw: number, rh: number): void {
+    this._copies.begin();
     super.paintContent(rx, ry, rw, rh);
+    this._copies.end(rx, ry, rw, rh);
     this._tell();
   }
 
@@ -250,6 +253,7 @@ export class RunsGrid extends DataGrid {
     this._drop.style.left = `${(x ?? 0) - 1}px`;
   }
 
+  private _copies = new Copies(this);
   private _data: RunsDataModel;
   private _drop = document.createElement('div');
   private _lookTimer: ReturnType<typeof setTimeout> | null = null;
