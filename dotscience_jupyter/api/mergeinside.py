@@ -21,6 +21,7 @@ from dotscience_jupyter.notebooks import (
     check_valid,
     merge_notebooks,
     merge_text,
+    notebook_language,
     read_notebook,
     slim_cell,
     text_joined,
@@ -232,7 +233,12 @@ class NotebookFile(_Inside):
             told = _cell(cell, "conflict" if found is None else "resolved", result)
             told.conflict = conflicts[-1].id
             cells.append(told)
-        return models.MergeDetail(file=self.body(choices), conflicts=conflicts, cells=cells)
+        return models.MergeDetail(
+            file=self.body(choices),
+            conflicts=conflicts,
+            cells=cells,
+            language=notebook_language(self.merged.document),
+        )
 
     def _conflict(
         self, number: int, cell: MergedCell, choices: Choices, place: int

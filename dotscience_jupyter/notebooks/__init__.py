@@ -7,6 +7,7 @@ Pure: bytes in, values out. What is compared comes from the caller.
 
 from .comparing import compare_notebooks
 from .comparing import counts as notebook_counts
+from .documents import language as notebook_language
 from .documents import read_notebook
 from .notebookmerge import MergedCell, MergedNotebook, check_valid, merge_notebooks
 from .outputs import blob, slim_cell
@@ -53,6 +54,7 @@ __all__ = [
     "merge_notebooks",
     "merge_text",
     "notebook_counts",
+    "notebook_language",
     "read_notebook",
     "slim_cell",
     "text_counts",

@@ -64,6 +64,7 @@ function start(answers: Answers = {}) {
       null,
       null,
       null,
+      null,
       null
     );
     void mergePlugin.activate(

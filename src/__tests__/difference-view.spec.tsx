@@ -97,6 +97,7 @@ async function show(answers: Answers, content: FileComparison) {
   const parts = {
     rendermime,
     blob: jest.fn(async () => new Blob(['png'], { type: 'image/png' })),
+    highlighter: null,
     trans
   };
   const Live = (): JSX.Element => {

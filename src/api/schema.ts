@@ -1943,6 +1943,12 @@ export interface components {
              */
             segments: components["schemas"]["MergeSegment"][];
             /**
+             * Language
+             * @description Of a notebook's code, as CodeMirror may know it
+             * @default
+             */
+            language: string;
+            /**
              * Clear Outputs
              * @description Whether outputs that conflict are cleared, to be made anew
              * @default true

@@ -12,6 +12,7 @@ import type {
 } from '../api/schema';
 import { Failure, LinkButton, Waiting } from '../run/components';
 import { NOTHING } from '../run/format';
+import type { Highlight } from './highlight';
 import { Lazy } from './lazy';
 import type { DifferenceModel } from './model';
 import type { IOutputParts } from './output';
@@ -36,7 +37,16 @@ export function NotebookView(props: {
   parts: IOutputParts;
 }): JSX.Element {
   const { content, notebook, model, view, parts } = props;
-  const { trans } = parts;
+  const { highlighter, trans } = parts;
+  const { language } = notebook;
+  const code = React.useMemo(
+    () => highlighter?.ofLanguage(language),
+    [highlighter, language]
+  );
+  const markdown = React.useMemo(
+    () => highlighter?.ofLanguage('markdown'),
+    [highlighter]
+  );
   return (
     <>
       {notebook.metadata && (
@@ -70,6 +80,13 @@ export function NotebookView(props: {
                 place={place}
                 counts={model.options.counts}
                 view={view}
+                highlight={
+                  pair.type === 'markdown'
+                    ? markdown
+                    : pair.type === 'code'
+                      ? code
+                      : undefined
+                }
                 parts={parts}
               />
             )}
@@ -187,9 +204,10 @@ function Cell(props: {
   place: string;
   counts: boolean;
   view: IRowsView;
+  highlight?: Highlight;
   parts: IOutputParts;
 }): JSX.Element {
-  const { pair, place, counts, view, parts } = props;
+  const { pair, place, counts, view, highlight, parts } = props;
   const { trans } = parts;
   const { old_count: oldCount, new_count: newCount } = pair;
   const title = cellTitle(pair, trans);
@@ -219,6 +237,7 @@ function Cell(props: {
           label={trans.__('Source')}
           scope={`source ${place}`}
           view={view}
+          highlight={highlight}
           trans={trans}
         />
       )}

@@ -18,6 +18,7 @@ import {
 } from '../run/components';
 import { formatBytes } from '../run/format';
 import { imageBlob, shownOutput } from './bundle';
+import type { Highlighter } from './highlight';
 import { AskedImage } from './image';
 
 /**
@@ -29,6 +30,9 @@ export interface IOutputParts {
 
   /** Reads a large part of an output. */
   readonly blob: (blob: OutputBlob, signal?: AbortSignal) => Promise<Blob>;
+
+  /** Colours texts; null where JupyterLab's languages are not at hand. */
+  readonly highlighter: Highlighter | null;
 
   /** The translations. */
   readonly trans: TranslationBundle;

@@ -6,6 +6,8 @@ import * as React from 'react';
 
 import type { TextComparison, TextRow } from '../api/schema';
 import { CONTEXT, foldPlace, foldRows } from './fold';
+import type { Highlight, IRowTokens, IToken } from './highlight';
+import { useTokens } from './highlight';
 import { Lazy } from './lazy';
 
 /** How many rows are drawn together. */
@@ -62,6 +64,7 @@ interface IShownRow {
  * How two texts differ, line by line.
  *
  * @param props.scope - Tells the places of this text from those of others
+ * @param props.highlight - Colours its language, where it has one
  */
 export function TextRows(props: {
   text: TextComparison;
@@ -69,9 +72,10 @@ export function TextRows(props: {
   scope: string;
   view: IRowsView;
   names?: ISignNames;
+  highlight?: Highlight;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { text, label, scope, view, trans } = props;
+  const { text, label, scope, view, highlight, trans } = props;
   const names = React.useMemo(
     () =>
       props.names ?? {
@@ -126,6 +130,7 @@ export function TextRows(props: {
               hasMore={view.hasMore}
               unfold={unfold}
               names={names}
+              highlight={highlight}
               trans={trans}
             />
           )}
@@ -151,11 +156,14 @@ interface IChunkProps {
   hasMore: boolean;
   unfold: (place: string) => void;
   names: ISignNames;
+  highlight?: Highlight;
   trans: TranslationBundle;
 }
 
 const Chunk = React.memo((props: IChunkProps): JSX.Element => {
-  const { rows, label, widths, wrap, sideBySide, names } = props;
+  const { rows, label, widths, wrap, sideBySide, names, highlight } = props;
+  const plain = React.useMemo(() => rows.map(({ row }) => row), [rows]);
+  const colors = useTokens(plain, highlight);
   // lines that are not broken: as wide as the longest, in all chunks the same
   const width = (units: number) =>
     wrap ? undefined : { width: `calc(${units}ch + 16px)` };
@@ -181,9 +189,15 @@ const Chunk = React.memo((props: IChunkProps): JSX.Element => {
           row.change === 'folded' ? (
             <FoldRow key={index} row={row} {...props} />
           ) : sideBySide ? (
-            <PairRow key={index} {...{ row, starts, names }} />
+            <PairRow
+              key={index}
+              {...{ row, starts, names, tokens: colors.get(row) }}
+            />
           ) : (
-            <UnifiedRow key={index} {...{ row, starts, names }} />
+            <UnifiedRow
+              key={index}
+              {...{ row, starts, names, tokens: colors.get(row) }}
+            />
           )
         )}
       </tbody>
@@ -222,9 +236,10 @@ interface IRowProps {
   row: TextRow;
   starts: boolean;
   names: ISignNames;
+  tokens?: IRowTokens;
 }
 
-function PairRow({ row, starts, names }: IRowProps): JSX.Element {
+function PairRow({ row, starts, names, tokens }: IRowProps): JSX.Element {
   const { change } = row;
   const old = change === 'added' ? 'none' : change;
   const newer = change === 'removed' ? 'none' : change;
@@ -239,6 +254,7 @@ function PairRow({ row, starts, names }: IRowProps): JSX.Element {
         change={old === 'modified' ? 'removed' : old}
         text={change === 'same' ? (row.old ?? row.new) : row.old}
         spans={row.old_spans}
+        tokens={tokens?.old}
       />
       <td className="jp-DotscienceRows-number">{row.new_line}</td>
       <SignCell change={newer} names={names} />
@@ -246,12 +262,13 @@ function PairRow({ row, starts, names }: IRowProps): JSX.Element {
         change={newer === 'modified' ? 'added' : newer}
         text={change === 'same' ? (row.new ?? row.old) : row.new}
         spans={row.new_spans}
+        tokens={tokens?.new}
       />
     </tr>
   );
 }
 
-function UnifiedRow({ row, starts, names }: IRowProps): JSX.Element {
+function UnifiedRow({ row, starts, names, tokens }: IRowProps): JSX.Element {
   const isNew = row.change !== 'removed';
   return (
     <tr
@@ -265,6 +282,7 @@ function UnifiedRow({ row, starts, names }: IRowProps): JSX.Element {
         change={row.change}
         text={isNew ? (row.new ?? row.old) : row.old}
         spans={isNew ? row.new_spans : row.old_spans}
+        tokens={isNew ? tokens?.new : tokens?.old}
       />
     </tr>
   );
@@ -299,33 +317,76 @@ function CodeCell(props: {
   change: string;
   text: string | null;
   spans: number[][];
+  tokens?: readonly IToken[];
 }): JSX.Element {
+  const { change, text, spans, tokens } = props;
   return (
-    <td className={`jp-DotscienceRows-code jp-mod-${props.change}`}>
-      {props.text === null ? null : marked(props.text, props.spans)}
+    <td className={`jp-DotscienceRows-code jp-mod-${change}`}>
+      {text === null ? null : marked(text, spans, tokens)}
     </td>
   );
 }
 
 /**
- * A line with its parts that differ marked.
+ * A line with its parts that differ marked, and its words in their colours.
  *
- * @param spans - Start and end of each, in UTF-16 units
+ * @param spans - Start and end of each part that differs, in UTF-16 units
  */
-export function marked(text: string, spans: number[][]): React.ReactNode {
+export function marked(
+  text: string,
+  spans: number[][],
+  tokens: readonly IToken[] = []
+): React.ReactNode {
   if (spans.length === 0) {
-    return text;
+    return colored(text, 0, text.length, tokens);
   }
   const parts: React.ReactNode[] = [];
   let at = 0;
   for (const [start, end] of spans) {
     if (start >= at && end > start) {
-      parts.push(text.slice(at, start));
-      parts.push(<mark key={start}>{text.slice(start, end)}</mark>);
+      parts.push(
+        <React.Fragment key={`before ${start}`}>
+          {colored(text, at, start, tokens)}
+        </React.Fragment>,
+        <mark key={start}>{colored(text, start, end, tokens)}</mark>
+      );
       at = end;
     }
   }
-  parts.push(text.slice(at));
+  parts.push(
+    <React.Fragment key="rest">
+      {colored(text, at, text.length, tokens)}
+    </React.Fragment>
+  );
+  return parts;
+}
+
+/** A part of a line, its words in their colours. */
+function colored(
+  text: string,
+  from: number,
+  to: number,
+  tokens: readonly IToken[]
+): React.ReactNode {
+  const parts: React.ReactNode[] = [];
+  let at = from;
+  for (const { start, end, className } of tokens) {
+    const first = Math.max(start, at);
+    const last = Math.min(end, to);
+    if (last > first) {
+      parts.push(text.slice(at, first));
+      parts.push(
+        <span key={first} className={className}>
+          {text.slice(first, last)}
+        </span>
+      );
+      at = last;
+    }
+  }
+  if (at === from) {
+    return text.slice(from, to);
+  }
+  parts.push(text.slice(at, to));
   return parts;
 }
 

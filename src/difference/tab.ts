@@ -3,6 +3,7 @@
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget } from '@jupyterlab/apputils';
+import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
@@ -14,6 +15,7 @@ import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
 import { chooseMoment } from './choose';
 import { DifferenceClient } from './client';
+import { Highlighter } from './highlight';
 import { followNow } from './live';
 import { DifferenceModel } from './model';
 import type { DifferenceOptions } from './options';
@@ -33,9 +35,10 @@ export function createDifferenceTab(options: {
   file?: string;
   options: DifferenceOptions;
   rendermime: IRenderMimeRegistry | null;
+  languages: IEditorLanguageRegistry | null;
   trans: TranslationBundle;
 }): MainAreaWidget<DifferenceWidget> {
-  const { app, client, workspace, rendermime, trans } = options;
+  const { app, client, workspace, rendermime, languages, trans } = options;
   const { commands } = app;
   const { contents, events } = app.serviceManager;
   const root = workspace.path;
@@ -95,6 +98,7 @@ export function createDifferenceTab(options: {
     parts: {
       rendermime,
       blob: (blob, signal) => api.blob(blob, signal),
+      highlighter: languages ? new Highlighter(languages) : null,
       trans
     },
     trans

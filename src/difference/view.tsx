@@ -195,6 +195,11 @@ function FileContent(props: IProps & { content: FileComparison }): JSX.Element {
     [sideBySide, wrap, opened, context, unfold]
   );
   const { file, notebook, text, table } = content;
+  const { highlighter } = parts;
+  const highlight = React.useMemo(
+    () => highlighter?.ofFile(file.path),
+    [highlighter, file.path]
+  );
   return (
     <>
       {content.note && (
@@ -210,6 +215,7 @@ function FileContent(props: IProps & { content: FileComparison }): JSX.Element {
           label={trans.__('Lines of %1', file.path)}
           scope="text"
           view={view}
+          highlight={highlight}
           trans={trans}
         />
       ) : file.type === 'image' ? (

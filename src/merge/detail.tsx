@@ -56,7 +56,7 @@ export function DetailView(props: {
       {cells.map((cell, index) => {
         const conflict = byId.get(cell.conflict ?? '');
         return conflict ? (
-          show(conflict, cellType(cell, services))
+          show(conflict, cellType(cell, detail.language, services))
         ) : (
           <QuietCell key={`cell ${index}`} cell={cell} parts={parts} />
         );
@@ -214,11 +214,11 @@ function Quiet(props: {
 
 function cellType(
   cell: MergeCell,
+  language: string,
   services: IConflictParts['services']
 ): string {
   const { cell_type: type } = cell.yours ?? cell.theirs ?? cell.base ?? {};
-  const name =
-    type === 'markdown' ? 'markdown' : type === 'raw' ? 'text' : 'python';
+  const name = type === 'code' && language ? language : 'text';
   return type === 'markdown'
     ? 'text/x-ipythongfm'
     : services.mimeTypeService.getMimeTypeByLanguage({ name });

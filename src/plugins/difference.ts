@@ -8,6 +8,7 @@ import type {
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
 import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -33,6 +34,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
   requires: [IWorkspaceTracker],
   optional: [
     ICommandPalette,
+    IEditorLanguageRegistry,
     ILayoutRestorer,
     IRenderMimeRegistry,
     IStateDB,
@@ -42,6 +44,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     app: JupyterFrontEnd,
     workspaces: IWorkspaceTracker,
     palette: ICommandPalette | null,
+    languages: IEditorLanguageRegistry | null,
     restorer: ILayoutRestorer | null,
     rendermime: IRenderMimeRegistry | null,
     state: IStateDB | null,
@@ -154,6 +157,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           file: file || undefined,
           options: await shared(),
           rendermime,
+          languages,
           trans
         });
         // what it shows can change, and so does what is restored

@@ -164,6 +164,17 @@ test('what changed since the newest commit', async ({ page }) => {
         images.map(one => (one as HTMLImageElement).naturalWidth)
       );
     expect(shown).toEqual([240, 240]);
+    // words have the colours of JupyterLab's editors, although none is open
+    await expect
+      .poll(() =>
+        content(page)
+          .locator('.jp-DotscienceRows-code span')
+          .evaluateAll(
+            words =>
+              new Set(words.map(word => getComputedStyle(word).color)).size
+          )
+      )
+      .toBeGreaterThan(1);
     await shot(page, '33-difference-notebook');
     await content(page)
       .getByRole('button', { name: /6 unchanged cells/ })

@@ -102,6 +102,7 @@ class MergeDetail(Body):
     conflicts: list[Conflict]
     cells: list[MergeCell] = []
     segments: list[MergeSegment] = []
+    language: str = Field(default="", description="Of a notebook's code, as CodeMirror may know it")
     clear_outputs: bool = Field(
         default=True, description="Whether outputs that conflict are cleared, to be made anew"
     )
