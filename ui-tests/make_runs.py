@@ -1,8 +1,10 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Make a folder a workspace with many runs. Usage: make_runs.py FOLDER COUNT [wide].
+"""Make a folder a workspace with many runs. Usage: make_runs.py FOLDER COUNT [wide [COPIES]].
 
-With "wide" each run has eight parameters and six metrics, and every tenth a series.
+With "wide" each run has eight parameters and six metrics, and every tenth a series. With COPIES all
+runs and their values are there so many times more, copied within the database in seconds: enough to
+look at, while `verify` would rightly find that no commit vouches for the copies.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+import sqlite3
 import struct
 import sys
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,10 +82,28 @@ def make_wide_run(number: int, count: int, chance: random.Random) -> NewRun:
     return dataclasses.replace(run, values=[*run.values, *more], series=series)
 
 
+def copy(database: Path, count: int, copies: int) -> None:
+    """Put more runs like the first ones behind them."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
+        wanted = {"id": "printf('%08x', :copy) || substr(id, 9)", "sequence": "sequence + :more"}
+        runs = ", ".join(wanted.get(name, name) for name in columns)
+        for number in range(1, copies + 1):
+            at = {"copy": number, "more": number * count, "count": count}
+            connection.execute(
+                f"INSERT INTO runs SELECT {runs} FROM runs WHERE sequence <= :count", at
+            )
+            connection.execute(
+                "INSERT INTO run_values SELECT run_sequence + :more, kind, name, text, type, number"
+                " FROM run_values WHERE run_sequence <= :count",
+                at,
+            )
+
+
 def main() -> None:
     """Write the runs in a few large commits."""
     root, count = Path(sys.argv[1]), int(sys.argv[2])
-    make = make_wide_run if sys.argv[3:] == ["wide"] else make_run
+    make = make_wide_run if sys.argv[3:4] == ["wide"] else make_run
     root.mkdir(parents=True, exist_ok=True)
     chance = random.Random(7)
     workspace = Workspace.create(root, force=True)
@@ -95,6 +117,8 @@ def main() -> None:
         head = records.commit([commit], expected_head=head)[0].id
     records.close()
     engine.close()
+    if sys.argv[4:]:
+        copy(Path(workspace.database_url.removeprefix("sqlite:///")), count, int(sys.argv[4]))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,14 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator, Draft202012Validator, FormatChecker
+from prov.model import (
+    ProvActivity,
+    ProvDerivation,
+    ProvDocument,
+    ProvEntity,
+    ProvGeneration,
+    ProvUsage,
+)
 from provenance_world import add, commit, run
 
 from dotscience_jupyter.provenance import Graph, provenance
@@ -126,6 +134,26 @@ def test_prov_is_valid_and_complete(graph: Graph, prov_schema: Draft4Validator) 
 )
 def test_the_prov_schema_finds_mistakes(prov_schema: Draft4Validator, broken: object) -> None:
     assert errors(prov_schema, broken)
+
+
+def test_another_program_reads_our_prov(graph: Graph) -> None:
+    """Read the document with the reference implementation of PROV's authors."""
+    text = json.dumps(prov(graph, WORKSPACE))
+    read = ProvDocument.deserialize(content=text, format="json")
+    document = json.loads(text)
+    for kind, class_ in (
+        ("entity", ProvEntity),
+        ("activity", ProvActivity),
+        ("used", ProvUsage),
+        ("wasGeneratedBy", ProvGeneration),
+        ("wasDerivedFrom", ProvDerivation),
+    ):
+        assert len(list(read.get_records(class_))) == len(document[kind]) > 0
+    (clean,) = (each for each in read.get_records(ProvActivity) if UUID in str(each.identifier))
+    assert clean.get_startTime() == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    again = ProvDocument.deserialize(content=read.serialize(format="json"), format="json")
+    assert again == read
+    assert read.get_provn()
 
 
 def test_events_are_valid_and_complete(graph: Graph, event_schema: Draft202012Validator) -> None:

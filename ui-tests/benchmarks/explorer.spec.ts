@@ -18,6 +18,7 @@ import {
   test,
   writeRuns
 } from '../tests/helpers';
+import { row } from './figures';
 
 /** How many runs there are, each with eight parameters and six metrics. */
 const RUNS = Number(process.env.DOTSCIENCE_BENCH_RUNS ?? 100000);
@@ -27,13 +28,6 @@ const TIMES = 5;
 
 /** How long rows may take before it is said that they do not come, in ms. */
 const PATIENCE = 60000;
-
-function row(title: string, values: number[]): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  return `| ${title} | ${at(0.5).toFixed(1)} ms | ${at(0.95).toFixed(1)} ms | ${at(1).toFixed(1)} ms |`;
-}
 
 /**
  * Change the view, and measure until the rows that follow are drawn, in ms.

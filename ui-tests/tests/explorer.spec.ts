@@ -287,6 +287,73 @@ test('a thousand runs as a table and charts', async ({ page }) => {
   expect(problems).toEqual([]);
 });
 
+test('a hundred thousand runs: sorted, filtered, scrolled to the end', async ({
+  page
+}) => {
+  const folder = emptyProject('explore-many');
+  writeRuns(folder, 2000, 'wide', 49);
+  fs.writeFileSync(path.join(FILES, folder, 'notes.txt'), 'x\n');
+  await open(page, `${folder}/notes.txt`);
+  await openExplorer(page, { workspace: folder });
+  await expect(explorer(page)).toContainText('100,000 runs', {
+    timeout: 60000
+  });
+  const first = table(page).getByRole('row').nth(1);
+  await expect(first).toContainText('run 1999');
+
+  const values = (key: string): Promise<number[]> =>
+    page.evaluate(name => {
+      const { model } = (window as any).jupyterapp.shell.currentWidget.content;
+      return [0, 1, 2, 3, 4].map(
+        index => model.rows.row(index)?.values[name] ?? -1
+      );
+    }, key);
+  await explorer(page).getByRole('button', { name: 'Columns' }).waitFor();
+  const box = (await table(page).boundingBox())!;
+  // left of accuracy: description, started, status, duration and file
+  await page.mouse.click(box.x + 240 + 180 + 110 + 110 + 140 + 50, box.y + 15);
+  await expect(first).toContainText('(best)');
+  const best = await values('metrics.accuracy');
+  expect(best).toEqual([...best].sort((a, b) => b - a));
+  expect(best[0]).toBeGreaterThan(0.99);
+
+  await filter(page).fill(
+    "parameters.model = 'svm' and metrics.accuracy > 0.7"
+  );
+  await filter(page).press('Enter');
+  await expect(explorer(page)).not.toContainText('100,000 runs');
+  await expect(first).toContainText('(best)');
+  expect((await values('metrics.accuracy'))[0]).toBeLessThanOrEqual(best[0]);
+  await filter(page).fill('');
+  await filter(page).press('Enter');
+  await expect(explorer(page)).toContainText('100,000 runs');
+
+  // the wheel, for a while: every row that comes to rest is read and drawn
+  await page.mouse.move(box.x + 300, box.y + 200);
+  for (let n = 0; n < 20; n++) {
+    await page.mouse.wheel(0, 900);
+  }
+  await expect
+    .poll(() =>
+      page.evaluate(() => {
+        const { content } = (window as any).jupyterapp.shell.currentWidget;
+        const { firstRow, lastRow } = content._grid.currentViewport;
+        const read = content.model.rows;
+        return firstRow > 500 && read.row(firstRow) && read.row(lastRow)
+          ? 'there'
+          : `${firstRow}`;
+      })
+    )
+    .toBe('there');
+  await table(page).press('Control+End');
+  await expect(table(page).getByRole('row').last()).toHaveAttribute(
+    'aria-rowindex',
+    '100001'
+  );
+  await expect(table(page).getByRole('row').last()).toContainText('0.4');
+  await shot(page, '60-explorer-many');
+});
+
 test('real runs: from the panel, by link, nothing of theirs is executed', async ({
   page
 }) => {

@@ -173,14 +173,20 @@ export async function shot(page: Page, name: string): Promise<void> {
 /**
  * Fill a new workspace with runs, as fast as records can be written (make_runs.py).
  */
-export function writeRuns(folder: string, count: number, shape?: 'wide'): void {
+export function writeRuns(
+  folder: string,
+  count: number,
+  shape?: 'wide',
+  copies = 0
+): void {
   execFileSync(
     'python',
     [
       path.join(__dirname, '..', 'make_runs.py'),
       path.join(FILES, folder),
       String(count),
-      ...(shape ? [shape] : [])
+      ...(shape ? [shape] : []),
+      ...(copies ? [String(copies)] : [])
     ],
     { stdio: 'inherit' }
   );

@@ -234,3 +234,24 @@ export function ColumnChoice(props: {
     </label>
   );
 }
+
+/** What is said beside a point. */
+export function Tip(props: {
+  at: IPoint;
+  width: number;
+  children: React.ReactNode;
+}): JSX.Element {
+  const { at, width } = props;
+  const isRight = at[0] > width / 2;
+  return (
+    <div
+      className="jp-DotsciencePlot-tip"
+      style={{
+        top: Math.max(0, at[1] - 12),
+        ...(isRight ? { right: width - at[0] + 14 } : { left: at[0] + 14 })
+      }}
+    >
+      {props.children}
+    </div>
+  );
+}

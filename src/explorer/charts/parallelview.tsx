@@ -12,12 +12,12 @@ import {
   CanvasChart,
   ChartFrame,
   ColumnChoice,
+  Tip,
   type IChartProps
 } from './frame';
 import { usePoints } from './hooks';
 import type { IPoint, Scene } from './painter';
 import { layoutParallel, type Brushes, type IParallel } from './parallel';
-import { Tip } from './scatterview';
 import { MAX_AXES, type IParallelChart } from './state';
 import { ValuesTable } from './table';
 
