@@ -31,8 +31,15 @@ def matching(session: Session, text: str, search: str) -> Select[Any]:
 
 
 def runs_in_order(session: Session, sequences: Sequence[int]) -> list[Run]:
-    """Return runs by their sequences, in that order, values and commit loaded."""
-    options = (selectinload(Run.values), joinedload(Run.commit))
+    """Return runs by their sequences, in that order, values and commit loaded.
+
+    But for their details: those of a commit tell of all its runs, and are read for each of them.
+    """
+    options = (
+        selectinload(Run.values),
+        defer(Run.details, raiseload=True),
+        joinedload(Run.commit).defer(Commit.details, raiseload=True),
+    )
     runs = {run.sequence: run for run in _runs_where(session, Run.sequence, sequences, *options)}
     return [runs[sequence] for sequence in sequences]
 
