@@ -15,103 +15,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
-import socket
-import sqlite3
 import subprocess
 import sys
-import tempfile
-import time
-import urllib.request
-import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
+from _mlflow import is_whole, server
 from _table import describe, machine
 
 UI_TESTS = Path(__file__).resolve().parent.parent / "ui-tests"
-PARAMETERS = (
-    "depth", "model", "learning_rate", "batch_size", "dropout", "optimizer", "augment", "seed"
-)  # fmt: skip
-METRICS = ("accuracy", "loss", "f1", "rmse", "val_loss", "train_seconds")
-MAKE_STORE = """
-import sys
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-SqlAlchemyStore("sqlite:///" + sys.argv[1], sys.argv[2])
-"""
-
-
-def fill(database: Path, count: int) -> None:
-    """Write runs into MLflow's tables."""
-    chance = random.Random(7)
-    now = int(time.time() * 1000)
-    runs = [
-        (
-            uuid.UUID(int=chance.getrandbits(128)).hex,
-            f"run {number}",
-            now - (count - number) * 60000,
-        )
-        for number in range(count)
-    ]
-    metrics = [(key, chance.random(), now, run) for run, _, _ in runs for key in METRICS]
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.executemany(
-            "INSERT INTO runs (run_uuid, name, source_type, user_id, status, start_time, end_time,"
-            " lifecycle_stage, artifact_uri, experiment_id)"
-            " VALUES (?, ?, 'LOCAL', 'ada', 'FINISHED', ?, ?, 'active', '', 0)",
-            ((run, name, start, start + 30000) for run, name, start in runs),
-        )
-        connection.executemany(
-            "INSERT INTO tags (key, value, run_uuid) VALUES ('mlflow.runName', ?, ?)",
-            ((name, run) for run, name, _ in runs),
-        )
-        connection.executemany(
-            "INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)",
-            (
-                (key, ("svm", "forest", "linear")[number % 3] if key == "model"
-                 else str(chance.randint(0, 99)), run)
-                for number, (run, _, _) in enumerate(runs)
-                for key in PARAMETERS
-            ),
-        )  # fmt: skip
-        for table in ("metrics", "latest_metrics"):
-            connection.executemany(
-                f"INSERT INTO {table} (key, value, timestamp, run_uuid, step, is_nan)"
-                " VALUES (?, ?, ?, ?, 0, 0)",
-                metrics,
-            )
-
-
-@contextmanager
-def server(python: str, count: int) -> Iterator[str]:
-    """Give the address of an MLflow server with that many runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "mlflow.db"
-        subprocess.run(
-            [python, "-c", MAKE_STORE, str(database), folder], check=True, capture_output=True
-        )
-        fill(database, count)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        process = subprocess.Popen(
-            [python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}",
-             "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
-        )  # fmt: skip
-        url = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(120):
-                try:
-                    urllib.request.urlopen(f"{url}/health", timeout=1).close()
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def drive(spec: str, runs: int, **env: str) -> int:
@@ -138,9 +49,7 @@ def main() -> int:
         if spec != "mlflow":
             failed += drive(spec, options.runs) != 0
             continue
-        has = subprocess.run([options.mlflow, "-c", "import mlflow.server, flask"],
-                             capture_output=True)  # fmt: skip
-        if has.returncode:
+        if not is_whole(options.mlflow):
             print("The whole of MLflow is not there, so its page is left out: pip install mlflow\n")
             continue
         with server(options.mlflow, options.runs) as url:
