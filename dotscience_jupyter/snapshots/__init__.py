@@ -5,9 +5,10 @@
 ``engine`` is the interface, ``embedded`` what works anywhere; others come by entry points.
 """
 
-from .embedded import EmbeddedEngine
+from .embedded import Edit, EmbeddedEngine
 from .engine import (
     COMMIT_HOLD,
+    BadPathError,
     Change,
     Check,
     CorruptStoreError,
@@ -34,10 +35,12 @@ from .ignore import IgnoreRules
 
 __all__ = [
     "COMMIT_HOLD",
+    "BadPathError",
     "Change",
     "Check",
     "CorruptStoreError",
     "Difference",
+    "Edit",
     "EmbeddedEngine",
     "Engine",
     "Entry",

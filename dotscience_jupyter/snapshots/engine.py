@@ -31,6 +31,10 @@ class PathNotFoundError(SnapshotError):
     """The snapshot holds no such path, or the path is of the wrong kind."""
 
 
+class BadPathError(SnapshotError):
+    """No snapshot can hold such a path; the message says why."""
+
+
 class CorruptStoreError(SnapshotError):
     """Stored content does not have the digest it should have, or cannot be read."""
 

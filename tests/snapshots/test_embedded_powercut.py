@@ -16,7 +16,7 @@ import pytest
 from powercut import Recorder
 from snapshot_helpers import State, state_of, write
 
-from dotscience_jupyter.snapshots import COMMIT_HOLD, EmbeddedEngine, SnapshotError
+from dotscience_jupyter.snapshots import COMMIT_HOLD, Edit, EmbeddedEngine, SnapshotError
 from dotscience_jupyter.snapshots.embedded import database
 
 STATES = int(os.environ.get("DOTSCIENCE_POWERCUTS", "100"))
@@ -34,6 +34,7 @@ class History:
         self.given: dict[str, int] = {}  # snapshot -> number of operations when it was returned
         self.dropped: dict[str, int] = {}  # snapshot -> the same when it began to be dropped
         self.held: dict[str, int] = {}
+        self.arrived: dict[bytes, int] = {}  # objects that were taken in on their own
 
     def took(self, snapshot: str, state: State) -> None:
         self.states[snapshot] = state
@@ -90,6 +91,8 @@ def check(recorder: Recorder, history: History, folder: Path, place: Path) -> No
             for snapshot, at in history.held.items():
                 if at <= count and snapshot in promised:
                     assert COMMIT_HOLD in held[snapshot], what
+            arrived = [digest for digest, at in history.arrived.items() if at <= count]
+            assert engine.missing(arrived) == [], what
             now = engine.snapshot().id
             engine.gc([now, *promised])
             engine.restore(now, out)
@@ -158,6 +161,68 @@ def test_receiving(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         receiver.close()
     sender.close()
     check(recorder, history, other, tmp_path)
+
+
+def edits_of(step: int) -> list[Edit]:
+    rand = random.Random(step)
+    edits = [Edit(f"d{step % 2}/{n}", rand.randbytes(3000), mtime_ns=step) for n in range(3)]
+    large = io.BytesIO(random.Random(step // 2).randbytes(200_000))
+    return [*edits, Edit("large", large, mtime_ns=step // 2)]
+
+
+def test_editing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_parts(monkeypatch)
+    states: list[State] = []
+    base: str | None = None
+    twin = EmbeddedEngine.open_store(tmp_path / "twin")
+    for step in range(6):
+        base = twin.edit(base, edits_of(step)).id
+        twin.restore(base, tmp_path / f"state{step}")
+        states.append(state_of(tmp_path / f"state{step}"))
+    twin.close()
+    recorder = Recorder(tmp_path / "store")
+    history = History(recorder)
+    base = None
+    with recorder.recording(monkeypatch):
+        engine = EmbeddedEngine.open_store(tmp_path / "store", grace=0.0)
+        for step, state in enumerate(states):
+            base = engine.edit(base, edits_of(step)).id
+            history.took(base, state)
+            if step % 3 == 2:
+                for old in list(history.given)[:-1]:
+                    history.dropped.setdefault(old, len(recorder))
+                engine.gc([base])
+        engine.close()
+    check(recorder, history, folder, tmp_path)
+
+
+def test_exchanging(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_parts(monkeypatch)
+    sender = EmbeddedEngine(folder, tmp_path / "sender")
+    receiver = EmbeddedEngine.open_store(tmp_path / "other", grace=0.0)
+    streams: list[tuple[str, State, list[bytes], bytes]] = []
+    for step in range(3):
+        state = fill(folder, step)
+        snapshot = sender.snapshot().id
+        ids = list(sender.needed(snapshot, receiver.missing))
+        stream = io.BytesIO()
+        sender.pack(ids, stream)
+        streams.append((snapshot, state, ids, stream.getvalue()))
+        receiver.unpack(io.BytesIO(stream.getvalue()))
+    receiver.close()
+    recorder = Recorder(tmp_path / "store")
+    history = History(recorder)
+    with recorder.recording(monkeypatch):
+        receiver = EmbeddedEngine.open_store(tmp_path / "store", grace=0.0)
+        for snapshot, state, ids, data in streams:
+            receiver.unpack(io.BytesIO(data))
+            history.arrived.update(dict.fromkeys(ids, len(recorder)))
+            assert receiver.adopt([snapshot], COMMIT_HOLD) == []
+            history.took(snapshot, state)
+            history.held[snapshot] = len(recorder)
+        receiver.close()
+    sender.close()
+    check(recorder, history, folder, tmp_path)
 
 
 def test_the_replay_can_fail(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

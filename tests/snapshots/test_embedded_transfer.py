@@ -33,6 +33,7 @@ from dotscience_jupyter.snapshots.embedded import (
     capture,
     captures,
     database,
+    intake,
     objects,
     partial,
     receiving,
@@ -101,7 +102,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "CHUNK", 2048)
     monkeypatch.setattr(objects, "PAGED_FROM", 6)
     monkeypatch.setattr(objects.zlib, "crc32", lambda data: 0x100 * len(data) + data[-1] % 4)
-    monkeypatch.setattr(receiving, "STEP_BYTES", 6000)
+    monkeypatch.setattr(intake, "STEP_BYTES", 6000)
     monkeypatch.setattr(framing, "_FRAME", 1000)
     monkeypatch.setattr(database, "MERGE_FROM", 8)
 
@@ -922,7 +923,7 @@ def test_killed_while_receiving(
 def test_a_full_disk_while_receiving(
     here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiving, "STEP_BYTES", 1 << 20)
+    monkeypatch.setattr(intake, "STEP_BYTES", 1 << 20)
     for number in range(12):
         write(here.folder / f"{number}", random.Random(number).randbytes(1_000_000))
     snapshot = here.engine.snapshot().id

@@ -5,6 +5,7 @@
 ``docs/embedded-store-format.md`` describes what is on disk.
 """
 
+from .editing import Edit
 from .engine import EmbeddedEngine
 
-__all__ = ["EmbeddedEngine"]
+__all__ = ["Edit", "EmbeddedEngine"]

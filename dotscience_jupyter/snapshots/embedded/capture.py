@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from dotscience_jupyter.snapshots.engine import SnapshotError
 
@@ -243,6 +243,34 @@ class Capture:
         if found != size:
             raise OSError(errno.EIO, "The file is shorter than it should be")
         return digest, list_id
+
+    def store_stream(self, source: BinaryIO) -> tuple[int, bytes, bytes]:
+        """Store all that a stream still has, as a file's content; the stream may be of any length.
+
+        Returns the size, the digest and, if it is more than one object, the id of the list of
+        chunks: the same as of a file with these bytes.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        """
+        assert self._session is not None
+        parts: list[bytes] = []
+        left = CHUNK + 1
+        while left and (part := source.read(left)):
+            parts.append(part)
+            left -= len(part)
+        first = b"".join(parts)
+        if left:
+            digest = hash_bytes(first)
+            if first:
+                self._session.put(digest, first)
+            return len(first), digest, b""
+        if self._pipeline is None:
+            self._pipeline = Pipeline(self._on_read)
+        content = self._pipeline.run_stream(first, source, limit=CHUNK, session=self._session)
+        return content.size, content.digest, self._store_lists(content.chunks)
 
     def _content(self, fd: int, size: int, mark: int) -> tuple[int, bytes, bytes, bytes]:
         """Read up to ``size`` bytes; return their number, digest, list, and digest at ``mark``."""

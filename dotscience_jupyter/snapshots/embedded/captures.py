@@ -38,6 +38,8 @@ MAP_HEAD = struct.Struct("<8s16sQ")
 """At the start of a map: magic, id of the capture, number of entries."""
 MAP_ENTRY = struct.Struct("<QQQ32s32s")
 """The range; BLAKE3 of the content; the object that lists its chunks, zero if there is one."""
+_CONTENT_END = RANGE.size + 32
+"""Up to there an entry says which content it is; behind that, how it is stored."""
 CHECK = 8
 """Bytes of each entry's BLAKE3 that follow it: one flipped bit spoils one file, not all."""
 ENTRY = MAP_ENTRY.size + CHECK
@@ -305,17 +307,13 @@ class Captures:
 
     def write_entries(self, capture: bytes, *parts: bytes | memoryview) -> None:
         """Make durable what ranges of a capture stand for, encoded and in their order."""
-        head = MAP_HEAD.pack(MAP_MAGIC, capture, sum(map(len, parts)) // ENTRY)
-        hasher = blake3(head)
-        for part in parts:
-            hasher.update(part)
         with writing(self._store.folder):
             if not os.path.isdir(self.folder):
                 os.makedirs(self.folder, exist_ok=True)
                 fsync_folder(self._store.folder)
             path, fd = self._store.temporary()
             try:
-                for part in (head, *parts, hasher.digest()):
+                for part in map_parts(capture, *parts):
                     view = memoryview(part)
                     while view:
                         view = view[os.write(fd, view) :]
@@ -348,16 +346,25 @@ class Captures:
             raise CorruptStoreError(f"captures/{capture.hex()}.map is damaged.")
         return data
 
-    def import_map(self, data: bytes) -> None:
+    def import_map(self, data: bytes, *, strict: bool = False) -> None:
         """Take in what another store's map knows and the one here does not.
 
-        Raise CorruptStoreError if it is not whole.
+        Raises
+        ------
+        CorruptStoreError
+            If it is not whole, or, with ``strict``, says something else than the one here.
         """
         capture = _map_id(data)
         if not capture:
             raise CorruptStoreError("A list of what captured content became is damaged.")
         known = dict(_places(self.entries(capture)))
         news = dict(_places(memoryview(data)[MAP_HEAD.size : -DIGEST]))
+        if strict:
+            for where in known.keys() & news.keys():
+                if known[where][:_CONTENT_END] != news[where][:_CONTENT_END]:
+                    raise CorruptStoreError(
+                        "It says of captured content something else than what is known here."
+                    )
         if news.keys() - known.keys():
             news.update(known)
             self.write_entries(capture, *(news[where] for where in sorted(news)))
@@ -399,6 +406,15 @@ def encode_entry(where: int, tail: int, found: Resolution) -> bytes:
     """Return a map's entry."""
     entry = MAP_ENTRY.pack(where, tail, found.size, found.digest, found.list_id or bytes(32))
     return entry + blake3(entry).digest(CHECK)
+
+
+def map_parts(capture: bytes, *entries: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+    """Return the parts of a map with these entries, encoded and in their order."""
+    head = MAP_HEAD.pack(MAP_MAGIC, capture, sum(map(len, entries)) // ENTRY)
+    hasher = blake3(head)
+    for part in entries:
+        hasher.update(part)
+    return (head, *entries, hasher.digest())
 
 
 def _places(entries: memoryview) -> Iterator[tuple[int, memoryview]]:

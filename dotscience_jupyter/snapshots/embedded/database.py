@@ -109,6 +109,10 @@ class Database:
         """Return an object's codec, stored form and length, verified. Raises as :meth:`get`."""
         return self._read(digest, Pack.verified)
 
+    def both(self, digest: bytes) -> tuple[int, bytes, bytes]:
+        """Return an object's codec, stored form and bytes, verified. Raises as :meth:`get`."""
+        return self._read(digest, Pack.both)
+
     def _read(self, digest: bytes, read: Callable[[Pack, int], _Read]) -> _Read:
         damage: CorruptStoreError | None = None
         for _ in range(5):

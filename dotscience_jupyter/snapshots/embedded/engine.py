@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +34,8 @@ from dotscience_jupyter.snapshots.ignore import Rules
 from dotscience_jupyter.snapshots.renames import renamed
 from dotscience_jupyter.snapshots.rollback import rollback
 
-from . import objects, partial, transfer
+from . import exchange, objects, partial, transfer
+from .asking import Needed
 from .capture import (
     Capture,
     Clock,
@@ -48,6 +49,8 @@ from .capturing import CaptureWriter
 from .compare import LiveComparison, diff, hashed
 from .contents import Contents
 from .database import Database, Session
+from .differing import Deltas
+from .editing import Edit, Editing
 from .known import Known
 from .live import LiveWatch, watch_folder
 from .maintenance import Collection
@@ -98,9 +101,37 @@ class EmbeddedEngine(Engine):
     name = "embedded"
 
     def __init__(self, root: Path, store: Path, *, grace: float = GRACE) -> None:
-        self.root = os.path.abspath(root)
+        self._open(os.path.abspath(root), store, grace)
+
+    @classmethod
+    def open_store(cls, store: Path, *, grace: float = GRACE) -> EmbeddedEngine:
+        """Open a store that has no live folder, or whose live folder is not to be looked at.
+
+        Snapshots come into it by :meth:`edit`, :meth:`receive`, and :meth:`unpack` with
+        :meth:`adopt`. What is about a live folder raises SnapshotError.
+
+        Parameters
+        ----------
+        store
+            As in the constructor.
+        grace
+            As in the constructor.
+
+        Raises
+        ------
+        SnapshotError
+            As the constructor does.
+        """
+        self = cls.__new__(cls)
+        self._open("", store, grace)
+        return self
+
+    def _open(self, root: str, store: Path, grace: float) -> None:
+        # without a live folder the root is ""
+        self.root = root
         self.grace = grace
-        self._require_folder()
+        if root:
+            self._require_folder()
         self._store = Store(store)
         self._database = Database(self._store)
         self._trees = Trees(self._database)
@@ -133,7 +164,15 @@ class EmbeddedEngine(Engine):
             with self._store.shared():
                 return self._snapshot(_Ticker(progress), look_at)
 
+    def _require_live(self) -> None:
+        if not self.root:
+            raise SnapshotError(
+                f"The snapshot store {self._store.folder} was opened without a folder to freeze, "
+                "so there is nothing to look at. Nothing was changed."
+            )
+
     def _require_folder(self) -> None:
+        self._require_live()
         if not os.path.isdir(self.root):
             raise SnapshotError(
                 f"The folder {self.root} cannot be read: it is not there. Nothing was frozen or "
@@ -215,6 +254,55 @@ class EmbeddedEngine(Engine):
             device = -1
         return Clock(f"{self._store.folder}/lock", device)
 
+    def edit(
+        self, base: str | None, edits: Iterable[Edit], progress: Progress | None = None
+    ) -> Snapshot:
+        """Take a snapshot of what another one would be with some changes, in their order.
+
+        The live folder is not looked at. What is not changed is shared; content is cut and
+        stored as that of files is, streams in parts, so that memory stays flat. The snapshot
+        has the same id as one of a folder with the same content, permissions and times. A folder
+        in which something comes, goes or is replaced gets the current time. No change, or one
+        that makes nothing different, gives the same snapshot again.
+
+        Sources should be at hand (files, not connections): nothing can be dropped from the
+        store until they have been read.
+
+        Parameters
+        ----------
+        base
+            The snapshot to start from; None for an empty folder.
+        edits
+            What is to change; see :class:`Edit`.
+
+        Raises
+        ------
+        SnapshotNotFoundError
+            If there is no such base.
+        BadPathError
+            If no snapshot can hold one of the paths.
+        PathNotFoundError
+            If there is nothing to remove at a path, or a file stands where a folder is needed.
+        SnapshotError
+            If an edit makes no sense, its source cannot be read, or the store cannot be written.
+            Whatever is raised, no snapshot was taken.
+        """
+        self._store.prepare()
+        with self._store.shared():
+            self._database.refresh(force=True)
+            session = self._database.session()
+            try:
+                editing = Editing(self._trees, session, self._clock(), progress)
+                snapshot = editing.run(base, edits)
+                added = session.added
+                session.commit()
+            finally:
+                session.close()
+            self._store.register(snapshot.id)
+            if added:
+                self._database.merge_small()
+        return snapshot
+
     # -- being told of changes -----------------------------------------------------------------
 
     def watch(self) -> bool:
@@ -223,6 +311,7 @@ class EmbeddedEngine(Engine):
         False where this is not Linux, the file system may be changed by others than this
         machine, or the system allows too few watches; the log says which.
         """
+        self._require_live()
         with self._arming:
             if self._watcher() is None:
                 self._live = watch_folder(self.root)
@@ -312,6 +401,7 @@ class EmbeddedEngine(Engine):
         Files are read only where ``lstat`` cannot tell. What could not be looked at now (an
         unreadable folder) is not called removed.
         """
+        self._require_live()
         frozen = None if snapshot is None else self._trees.root_item(snapshot)
         clock = self._clock()
         capture = Capture(clock, None)
@@ -358,6 +448,11 @@ class EmbeddedEngine(Engine):
         known = self._contents.known()
         return [replace(info, content=known.get(info.id, "")) for info in self._store.listing()]
 
+    def totals(self, snapshot: str) -> tuple[int, int]:
+        """Return the number of a snapshot's files, and their sizes added up; reads one object."""
+        root = self._trees.root(snapshot)
+        return root.files, root.size
+
     def entry(self, snapshot: str, path: str) -> Entry:
         """Return one entry; see :meth:`Engine.entry`."""
         return self._trees.entry(self._trees.lookup(snapshot, path), path, hashed=True)
@@ -390,6 +485,7 @@ class EmbeddedEngine(Engine):
 
     def rollback(self, snapshot: str, progress: Progress | None = None) -> Snapshot:
         """Make the live folder what it was; see :meth:`Engine.rollback`."""
+        self._require_live()
         return rollback(self, self.root, snapshot, progress)
 
     def clone(self, snapshot: str, to: Path, progress: Progress | None = None) -> None:
@@ -433,6 +529,135 @@ class EmbeddedEngine(Engine):
         """Return transfers that were cut; see :meth:`Engine.partial`."""
         self._database.refresh()
         return partial.tokens(self._store, self._database.has)
+
+    # -- exchanging objects --------------------------------------------------------------------
+
+    def missing(self, ids: Sequence[bytes]) -> builtins.list[bytes]:
+        """Return those of some objects (ids of 32 bytes) that the store does not have, each once.
+
+        What an object refers to may be missing although it is there; :meth:`adopt` tells.
+        """
+        self._database.refresh(force=True)
+        return [digest for digest in dict.fromkeys(ids) if not self._database.has(digest)]
+
+    def needed(
+        self,
+        snapshot: str,
+        lacks: Callable[[builtins.list[bytes]], builtins.list[bytes]],
+        progress: Progress | None = None,
+        *,
+        also: Sequence[bytes] = (),
+        bases: Sequence[str] = (),
+        deltas: Deltas | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the ids of those objects of a snapshot that another store lacks, for :meth:`pack`.
+
+        An object comes after all that it refers to, so whatever arrives is complete below;
+        and it comes once. Content that was captured is hashed first.
+
+        Parameters
+        ----------
+        lacks
+            Asks the other side, whose :meth:`missing` answers: takes ids, at most 65,536 of
+            them, and returns those that are lacking. What is below an object that is not
+            lacking is not asked about. One call does where the other side has the snapshot, or
+            the snapshot has few objects.
+        also
+            Ids that are known to be lacking, from :meth:`adopt`. With any, all of the snapshot
+            is asked about, because what refers to them may be there.
+        bases
+            Snapshots that the other side has whole, those of parent commits for example. What
+            they have where this snapshot is another is not asked about. Those that are not here
+            are passed over, and with ``also`` all of them.
+        deltas
+            A dict to be filled, for :meth:`pack`, with chunks of large files that changed since
+            the bases.
+
+        Raises
+        ------
+        SnapshotNotFoundError
+            If there is no such snapshot.
+        CorruptStoreError
+            On the way, if a part of the snapshot is missing or damaged here.
+        """
+        if self._trees.captures.ids():
+            with contextlib.suppress(SnapshotError):  # it may be about other snapshots
+                self.settle()
+        needed = Needed(self._database, self._trees, snapshot, lacks, also, bases, deltas, progress)
+        return needed.ids()
+
+    def pack(
+        self,
+        ids: Iterable[bytes],
+        to: BinaryIO,
+        progress: Progress | None = None,
+        *,
+        deltas: Deltas | None = None,
+    ) -> int:
+        """Write objects as a stream that :meth:`unpack` takes in; return their number.
+
+        Each is verified as it is read. Memory stays flat whatever their number.
+
+        Parameters
+        ----------
+        deltas
+            What :meth:`needed` filled: these chunks are sent as differences to chunks that the
+            other side has, where that is shorter.
+
+        Raises
+        ------
+        CorruptStoreError
+            If one is missing or damaged; the stream has no end then, and so counts as cut.
+        SnapshotError
+            If the stream cannot be written.
+        """
+        return exchange.pack(self._database, self._trees, ids, to, progress, deltas)
+
+    def unpack(self, source: BinaryIO, progress: Progress | None = None) -> int:
+        """Take in the objects of a stream; return their number.
+
+        Each is verified. They are made durable in steps of 64 MiB or 30 seconds, and what
+        arrived is spared by gc for 7 days. No snapshot is there before :meth:`adopt`.
+
+        Raises
+        ------
+        TransferError
+            If the stream was cut or damaged, or what a difference is based on is not here; what
+            came before is kept.
+        SnapshotError
+            If this is no such stream, or the store cannot be written.
+        """
+        unpacking = exchange.Unpacking(self._database, self._trees, self.settle, progress)
+        return unpacking.run(source)
+
+    def adopt(
+        self, snapshots: Iterable[str], hold: str, bases: Sequence[str] = ()
+    ) -> builtins.list[bytes]:
+        """Prove that snapshots are there whole, put them on the list, and hold all of them.
+
+        What the newest snapshots on the list have is trusted; everything else of the others is
+        gone through once, and large files are hashed as a whole unless they ever were.
+
+        Parameters
+        ----------
+        hold
+            The tag under which they are held; see :meth:`hold`.
+        bases
+            More snapshots on the list that are trusted, such as those of the parent commits.
+
+        Returns
+        -------
+        list of bytes
+            Nothing if all was there. Otherwise the ids of objects that are lacking or damaged, at
+            most 100,000, and none of the snapshots was put on the list. There may be more below
+            those: hand them to the sender's :meth:`needed` as ``also``.
+
+        Raises
+        ------
+        SnapshotError
+            If one is not what a snapshot has to be, and so can never be taken in.
+        """
+        return exchange.adopt(self._database, self._trees, snapshots, hold, bases)
 
     # -- looking after the store ---------------------------------------------------------------
 

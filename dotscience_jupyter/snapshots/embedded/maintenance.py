@@ -13,7 +13,7 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotNotFoundError,
 )
 
-from . import partial
+from . import arrivals, partial
 from .database import MERGE_LIMIT, PACK_LIMIT, Database
 from .objects import CAPTURED_FILE, FILE, FOLDER, LISTED_FILE, Item
 from .packs import FOOTER, INDEX_ITEM, PACK_MAGIC, Pack, PackWriter
@@ -89,14 +89,15 @@ class Collection:
             kept = set(keep)
             self._hold(kept)
             partial.remove_stale(self._store)
-            self._live.update(partial.protected(self._store))
+            arrivals.remove_stale(self._store)
+            self._spare_arrived()
             for snapshot in sorted(kept | self._spared(kept)):
                 self._mark(snapshot)
             doomed, written = self._copy_out()
             with self._store.exclusive(_PATIENCE):
                 # what is needed since then, which may be in packs that seemed useless
                 self._database.refresh(force=True)
-                self._live.update(partial.protected(self._store))
+                self._spare_arrived()
                 for snapshot in self._spared(kept):
                     self._mark(snapshot)
                 self._mark_settled(pending)
@@ -132,6 +133,11 @@ class Collection:
                 f"Nothing was dropped, because a snapshot that is to be kept is not there: {error} "
                 "Run 'jupyter dotscience verify' to see what is missing."
             ) from error
+
+    def _spare_arrived(self) -> None:
+        """Keep what arrived of snapshots that may come to be whole."""
+        self._live.update(partial.protected(self._store))
+        self._live.update(arrivals.protected(self._store))
 
     def _spared(self, kept: set[str]) -> set[str]:
         """Return other snapshots that stay.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from dotscience_jupyter.snapshots.engine import CorruptStoreError, Entry, Kind
@@ -146,6 +146,24 @@ def encode_link(name: str, mtime_ns: int, target: str) -> bytes:
     return ENTRY_HEAD.pack(LINK, 0o777, storable_time(mtime_ns), len(to), len(raw)) + raw + to
 
 
+def encode_item(item: Item) -> bytes:
+    """Return an entry as it stands in a folder object."""
+    if item.code == FOLDER:
+        return encode_folder_entry(item.name, item.mode, item.mtime_ns, item.digest)
+    if item.code == LINK:
+        return encode_link(item.name, item.mtime_ns, item.target)
+    return encode_file(
+        item.name,
+        item.mode,
+        item.mtime_ns,
+        item.size,
+        item.digest,
+        item.list_id,
+        item.group,
+        item.code == CAPTURED_FILE,
+    )
+
+
 def decode_entry(data: bytes, at: int = 0) -> tuple[Item, int]:
     """Return the entry at an offset, and the offset behind it.
 
@@ -209,17 +227,29 @@ def encode_folder(entries: dict[str, bytes]) -> list[bytes]:
     """
     names = sorted_names(entries)
     if len(names) <= PAGED_FROM:
-        return [FOLDER_MAGIC + b"".join([entries[name] for name in names])]
+        return [encode_page(names, entries)]
+    pages, rest = split_pages(names, entries)
+    return [*pages, encode_page(rest, entries)] if rest else pages
+
+
+def split_pages(names: list[str], entries: Mapping[str, bytes]) -> tuple[list[bytes], list[str]]:
+    """Return the pages that end behind one of these names, and the names behind the last page.
+
+    The names are in their order, and begin where a page does.
+    """
     pages: list[bytes] = []
-    page: list[bytes] = []
+    page: list[str] = []
     for name in names:
-        page.append(entries[name])
+        page.append(name)
         if zlib.crc32(os.fsencode(name)) & 0xFF == 0:
-            pages.append(FOLDER_MAGIC + b"".join(page))
+            pages.append(encode_page(page, entries))
             page = []
-    if page:
-        pages.append(FOLDER_MAGIC + b"".join(page))
-    return pages
+    return pages, page
+
+
+def encode_page(names: Iterable[str], entries: Mapping[str, bytes]) -> bytes:
+    """Return a page with these entries."""
+    return FOLDER_MAGIC + b"".join([entries[name] for name in names])
 
 
 def encode_pages(ids: Iterable[bytes]) -> bytes:
@@ -246,6 +276,13 @@ def decode_page(data: bytes) -> list[Item]:
         item, at = decode_entry(data, at)
         items.append(item)
     return items
+
+
+def first_name(data: bytes) -> str:
+    """Return the first name in a page; "" if it is empty."""
+    if data[:4] != FOLDER_MAGIC:
+        raise CorruptStoreError("A folder's listing is not in a known format.")
+    return decode_entry(data, 4)[0].name if len(data) > 4 else ""
 
 
 def encode_lists(items: list[tuple[bytes, int]], level: int) -> list[tuple[bytes, int]]:

@@ -221,8 +221,13 @@ class Pack:
 
     def verified(self, at: int) -> tuple[int, bytes, int]:
         """Return an object's codec, stored form and length, its digest verified."""
+        codec, stored, data = self.both(at)
+        return codec, stored, len(data)
+
+    def both(self, at: int) -> tuple[int, bytes, bytes]:
+        """Return an object's codec, stored form and bytes, its digest verified."""
         data, stored = self._read(at)
-        return self._columns.codecs[at], stored, len(data)
+        return self._columns.codecs[at], stored, data
 
     def _read(self, at: int) -> tuple[bytes, bytes]:
         columns = self._columns

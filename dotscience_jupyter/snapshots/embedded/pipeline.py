@@ -15,7 +15,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -28,6 +28,8 @@ from .packs import compress, hash_bytes
 SLAB = 1 << 22
 """Bytes that are read at a time."""
 _WORKERS = 8
+_READ = 1 << 20
+"""Bytes that a stream is asked for at a time."""
 _ZEROS = bytes(1 << 20)
 
 Listed = list[tuple[bytes, int]]
@@ -122,6 +124,43 @@ class Pipeline:
         finally:
             run.cancel()
 
+    def run_stream(
+        self, first: bytes, source: BinaryIO, *, limit: int, session: Session
+    ) -> Content:
+        """Read a stream to its end; it is cut as a file with the same bytes is.
+
+        Parameters
+        ----------
+        first
+            What was read of the stream before.
+
+        Raises
+        ------
+        OSError
+            If the stream cannot be read.
+        StoreWriteError
+            If the store cannot be written.
+        """
+        run = _Run(self._pool, self._hasher, self._free, self._depth, limit, -1, session)
+        stream = _Stream(first, source)
+        try:
+            position, found = 0, SLAB
+            while found == SLAB:  # less is the end
+                found = run.read(0, position, SLAB, stream, last=False)
+                position += found
+                if self._on_read is not None:
+                    self._on_read(found)
+            return run.finish(position)
+        finally:
+            run.cancel()
+
+
+class _Source(Protocol):
+    """What bytes are read from."""
+
+    def read_into(self, fd: int, view: memoryview, position: int) -> int:
+        """Fill memory with what is at a position; return how many bytes there are."""
+
 
 class _Run:
     """The reading of one file."""
@@ -150,13 +189,13 @@ class _Run:
         """The bytes that were read and are in no chunk yet."""
         return len(self._rest)
 
-    def read(self, fd: int, position: int, count: int, holes: _Holes, *, last: bool) -> int:
+    def read(self, fd: int, position: int, count: int, source: _Source, *, last: bool) -> int:
         """Read some bytes and set the threads to work on them; return how many there were."""
         slab = self._slab()
         view = memoryview(slab)
         kept = len(self._rest)
         view[:kept] = self._rest
-        found = holes.read_into(fd, view[kept : kept + count], position)
+        found = source.read_into(fd, view[kept : kept + count], position)
         new = view[kept : kept + found]
         hashed = self._hasher.submit(self._whole.update, new)
         chunks = None
@@ -313,6 +352,27 @@ class _Holes:
             if not count:
                 break
             done += count
+        return done
+
+
+class _Stream:
+    """A stream that is read from front to end."""
+
+    def __init__(self, first: bytes, source: BinaryIO) -> None:
+        self._first = memoryview(first)
+        self._source = source
+
+    def read_into(self, fd: int, view: memoryview, position: int) -> int:
+        """Fill memory with what comes next; less only at the end."""
+        done = min(len(self._first), len(view))
+        view[:done] = self._first[:done]
+        self._first = self._first[done:]
+        while done < len(view):
+            part = self._source.read(min(len(view) - done, _READ))
+            if not part:
+                break
+            view[done : done + len(part)] = part
+            done += len(part)
         return done
 
 

@@ -68,7 +68,7 @@ class Repair:
     Parameters
     ----------
     root
-        The live folder.
+        The live folder; "" if there is none.
     freeze
         Takes a snapshot, which stores anew what the live folder has of what is missing.
     settle
@@ -105,7 +105,8 @@ class Repair:
             # a folder that is not there now has nothing to offer; what is lost is told below
             with contextlib.suppress(SnapshotError):
                 self._freeze()
-            self._read_live(self._missing())
+            if self._root:
+                self._read_live(self._missing())
         if any(problem.path.endswith(".cap") for problem in problems):
             with contextlib.suppress(SnapshotError):
                 self._settle()

@@ -582,17 +582,26 @@ def store_tree(folder: Folder, session: Session) -> None:
         entries[name] = objects.encode_folder_entry(name, child.mode, child.mtime_ns, child.tree)
         folder.files += child.files
         folder.bytes += child.bytes
-    pages = objects.encode_folder(entries)
-    ids = []
-    for page in pages:
-        digest = hash_bytes(page)
-        session.put(digest, page)
-        ids.append(digest)
-    folder.tree = ids[0]
-    if len(pages) > 1:
-        listing = objects.encode_pages(ids)
-        folder.tree = hash_bytes(listing)
-        session.put(folder.tree, listing)
+    folder.tree = store_pages(entries, session)
+
+
+def store_pages(entries: dict[str, bytes], session: Session) -> bytes:
+    """Add the objects of a folder with these encoded entries to a session; return its id."""
+    return store_page_list(
+        [stored(page, session) for page in objects.encode_folder(entries)], session
+    )
+
+
+def store_page_list(pages: list[bytes], session: Session) -> bytes:
+    """Add what lists a folder's pages to a session, if there is more than one; return its id."""
+    return pages[0] if len(pages) == 1 else stored(objects.encode_pages(pages), session)
+
+
+def stored(data: bytes, session: Session) -> bytes:
+    """Add an object to a session; return its id."""
+    digest = hash_bytes(data)
+    session.put(digest, data)
+    return digest
 
 
 def revived(folder: Folder, is_stored: Callable[[Item], bool], session: Session) -> Folder:

@@ -22,7 +22,8 @@ from blake3 import blake3
 from dotscience_jupyter.snapshots.engine import CorruptStoreError, Progress, SnapshotError
 from dotscience_jupyter.snapshots.stream import FrameWriter, header_of
 
-from .database import Database, MissingObjectError
+from .database import Database
+from .marks import Marks
 from .objects import CAPTURED_FILE, FILE, FOLDER, LISTED_FILE, Item
 from .packs import RAW
 from .partial import Token
@@ -105,8 +106,7 @@ class Plan:
         self.snapshot = snapshot
         self.base = base
         self._trees = trees
-        # one byte for each object of each pack: a set of ids would take a hundred times as much
-        self._taken = [(pack, bytearray(len(pack))) for pack in database.packs]
+        self._taken = Marks(database.packs)
         self._opened: set[bytes] = set()
         self._captures: dict[bytes, None] = {}
         self._ids = bytearray()
@@ -143,14 +143,11 @@ class Plan:
 
     def _take(self, digest: bytes) -> int:
         """Return what an object takes in a pack, and in the stream; 0 if it was taken before."""
-        for pack, taken in self._taken:
-            at = pack.find(digest)
-            if at >= 0:
-                if taken[at]:
-                    return 0
-                taken[at] = 1
-                return pack.stored(at)
-        raise MissingObjectError("A stored object is missing.")
+        pack, at, marks = self._taken.place(digest)
+        if marks[at]:
+            return 0
+        marks[at] = 1
+        return pack.stored(at)
 
     def _reached(self, snapshot: bytes) -> Iterator[bytes]:
         """Yield the ids of a snapshot's objects, folders before what is in them.

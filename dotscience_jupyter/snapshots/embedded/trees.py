@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import struct
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _KEPT_ITEMS = 50_000
+_FEW_PAGES = 4
+"""So many pages for each name that is looked for are read one after the other."""
 
 _PART = struct.Struct("<32sQQ")
 """In place of a chunk's id, for a part of a captured file: its key, its size, the position."""
@@ -89,6 +92,11 @@ class Trees:
                     self._count -= len(self._kept.popitem(last=False)[1]) + 1
         return items
 
+    def size(self, pages: Iterable[bytes]) -> int:
+        """Return the bytes of some pages; nothing of them is read."""
+        places = map(self._database.find, pages)
+        return sum(place[0].length(place[1]) for place in places if place is not None)
+
     def items(self, tree: bytes) -> dict[str, Item]:
         """Return a folder's entries by name.
 
@@ -115,7 +123,7 @@ class Trees:
         """
         found: dict[str, Item] = {}
         damage: CorruptStoreError | None = None
-        for page in self.pages(tree):
+        for page in self._pages_with(self.pages(tree), names):
             try:
                 found.update((item.name, item) for item in self.page(page) if item.name in names)
             except CorruptStoreError as error:
@@ -123,6 +131,25 @@ class Trees:
         if damage is not None and len(found) < len(names):
             raise damage
         return found
+
+    def _pages_with(self, pages: list[bytes], names: Collection[str]) -> list[bytes]:
+        """Return those of a folder's pages that may hold some names."""
+        if len(pages) <= _FEW_PAGES * len(names):
+            return pages
+        try:
+            return [pages[at] for at in sorted({self.page_for(pages, name) for name in names})]
+        except CorruptStoreError:
+            return pages  # others may be there
+
+    def page_for(self, pages: list[bytes], name: str) -> int:
+        """Return the number of the page that holds a name, or would if it were there."""
+        return max(0, bisect_right(pages, os.fsencode(name), key=self._first) - 1)
+
+    def _first(self, page: bytes) -> bytes:
+        """Return the first name in a page."""
+        with self._lock:
+            known = self._kept.get(page)
+        return os.fsencode(known[0].name if known else objects.first_name(self._database.get(page)))
 
     def lookup(self, snapshot: str, path: str) -> Item:
         """Return the entry at a path ("" is the root). Raise PathNotFoundError if there is none."""
