@@ -16,12 +16,14 @@ from .errors import (
     DuplicateRunError,
     NotFoundError,
     RecordsError,
+    RefusedError,
 )
 from .new import NewChange, NewCommit, NewFile, NewRun, NewSeries, NewValue
 from .paths import from_text, to_text
 from .workspace import Workspace, WorkspaceError, suggest_root
 
 if TYPE_CHECKING:
+    from .exchange import Taken
     from .store import Records
     from .where import WhereError
 
@@ -38,6 +40,8 @@ __all__ = [
     "NotFoundError",
     "Records",
     "RecordsError",
+    "RefusedError",
+    "Taken",
     "WhereError",
     "Workspace",
     "WorkspaceError",
@@ -49,7 +53,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # SQLAlchemy takes a fifth of a second to import; finding a workspace does not need it
-    module = {"Records": ".store", "WhereError": ".where"}.get(name)
+    module = {"Records": ".store", "Taken": ".exchange", "WhereError": ".where"}.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(module, __name__), name)

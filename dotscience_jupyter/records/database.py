@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Column,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    event,
     insert,
     inspect,
     select,
@@ -26,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateSchema
 
 from . import sqlite
 from .errors import RecordsError
@@ -34,13 +38,15 @@ from .models import Base
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; what this version of the software reads and writes."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 # one number for all of ours among the server's advisory locks ("dots" in ASCII)
 _POSTGRES_LOCK = 0x646F7473
+_POSTGRES_OVERFLOW = 5  # connections beyond the pool's, closed as soon as they are given back
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 # as Alembic defines it, so that opening needs no Alembic
 _VERSION = Table(
@@ -54,12 +60,22 @@ _VERSION = Table(
 class Database:
     """A database with our schema in it, and the two ways to use it: reading and writing."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, schema: str | None = None) -> None:
         self.engine = engine
+        self.schema = schema
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str, *, schema: str | None = None, pool: int = 5) -> Database:
         """Open a database; create or migrate its schema where needed.
+
+        Parameters
+        ----------
+        url : str
+            ``sqlite:///PATH`` or an SQLAlchemy URL of a PostgreSQL database.
+        schema : str, optional
+            The schema of a PostgreSQL database that holds the tables; made if it is missing.
+        pool : int
+            So many connections are kept open at most.
 
         Raises
         ------
@@ -67,17 +83,22 @@ class Database:
             If it cannot be opened, or was made by a newer version (it is left as it is).
         """
         try:
-            engine = sqlite.engine(url) if url.startswith("sqlite:") else create_engine(url)
+            if url.startswith("sqlite:"):
+                if schema is not None:
+                    raise RecordsError("SQLite has no schemas: give each its own file.")
+                engine = sqlite.engine(url, pool)
+            else:
+                engine = _server(url, schema, pool)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise RecordsError(
                 f"{url.split('@')[-1]} is not a database that can be opened: {error}. "
                 "Check the URL and that the database's driver is installed."
             ) from None
-        database = cls(engine)
+        database = cls(engine, schema)
         try:
             with database._translated("opened"):
                 if _version(engine) != REVISION:
-                    _set_up(engine)
+                    _set_up(engine, schema)
         except BaseException:
             engine.dispose()
             raise
@@ -98,7 +119,7 @@ class Database:
         """Give a session in the only write transaction; all of it is kept in the end, or none."""
         with (
             self._translated("written"),
-            _write(self.engine) as connection,
+            _write(self.engine, self.schema) as connection,
             Session(connection, expire_on_commit=False) as session,
         ):
             yield session
@@ -128,25 +149,58 @@ class Database:
             ) from error
 
 
+def _server(url: str, schema: str | None, pool: int) -> Engine:
+    """Return an engine whose connections see the tables of one schema."""
+    if schema is not None and not _SCHEMA.fullmatch(schema):
+        raise RecordsError(
+            f"{schema!r} cannot be the name of a schema: names are up to 63 lower-case letters, "
+            "digits and underscores, and do not start with a digit."
+        )
+    engine = create_engine(url, pool_size=pool, max_overflow=_POSTGRES_OVERFLOW, pool_pre_ping=True)
+    if schema is None:
+        return engine
+
+    def look_there(connection: Any, record: object) -> None:
+        before, connection.autocommit = connection.autocommit, True
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION search_path = {schema}")
+        connection.autocommit = before
+
+    # before SQLAlchemy's own look at a first connection, which asks for the default schema
+    event.listen(engine, "connect", look_there, insert=True)
+    return engine
+
+
+def _lock_number(schema: str | None) -> int:
+    """Return the number of the advisory lock that the writers of one schema hold."""
+    if schema is None:
+        return _POSTGRES_LOCK
+    name = hashlib.sha256(f"dotscience {schema}".encode()).digest()
+    return int.from_bytes(name[:8], "big", signed=True)
+
+
 @contextmanager
-def _write(engine: Engine) -> Iterator[Connection]:
+def _write(engine: Engine, schema: str | None) -> Iterator[Connection]:
     with (
         engine.connect().execution_options(**{sqlite.WRITE_OPTION: True}) as connection,
         connection.begin(),
     ):
         if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+            lock = text("SELECT pg_advisory_xact_lock(CAST(:number AS bigint))")
+            connection.execute(lock, {"number": _lock_number(schema)})
         yield connection
 
 
 @contextmanager
-def _set_up_lock(engine: Engine) -> Iterator[Connection]:
+def _set_up_lock(engine: Engine, schema: str | None) -> Iterator[Connection]:
     """Hold off everybody else who would set up the database; give the transaction for it."""
     if engine.dialect.name == "sqlite":
-        with sqlite.exclusive(engine), _write(engine) as connection:
+        with sqlite.exclusive(engine), _write(engine, schema) as connection:
             yield connection
     else:
-        with _write(engine) as connection:
+        with _write(engine, schema) as connection:
+            if schema is not None:
+                connection.execute(CreateSchema(schema, if_not_exists=True))
             yield connection
 
 
@@ -163,9 +217,9 @@ def _version(engine: Engine) -> str | None:
             return connection.scalar(select(_VERSION.c.version_num))
 
 
-def _set_up(engine: Engine) -> None:
-    with _set_up_lock(engine) as connection:
-        tables = set(inspect(connection).get_table_names())
+def _set_up(engine: Engine, schema: str | None) -> None:
+    with _set_up_lock(engine, schema) as connection:
+        tables = set(inspect(connection).get_table_names(schema))
         if _VERSION.name in tables:
             version = connection.scalar(select(_VERSION.c.version_num))
             if version != REVISION:  # else another process was faster

@@ -26,4 +26,8 @@ class DuplicateRunError(RecordsError):
 
 
 class ConflictError(RecordsError):
-    """The head moved since ``expected_head`` was read; nothing was written."""
+    """A ref, such as the head, is not where it was expected to be; nothing was written."""
+
+
+class RefusedError(RecordsError):
+    """What another store sent are not commits that can be recorded; nothing was written."""

@@ -6,15 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import collate, func, select
 from sqlalchemy.orm import defer, joinedload, selectinload
 
+from .chunking import chunks
 from .database import Database
-from .history import chunks, first_id
+from .lines import first_on, line_of, on_main
 from .models import Commit, FileChange, Run, RunFile
 from .reading import runs_by_id
+from .refs import HEAD, ref_id
+from .rows import clean
 
 LAST = 2**31 - 1
 """More than any sequence of a commit."""
@@ -29,8 +33,20 @@ class Written:
     change: str  # added, modified, removed
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A change of a file, as a list over many files has it; the path in text form."""
+
+    path: str
+    sequence: int  # of the commit
+    commit: str
+    change: str  # added, modified, removed
+    digest: str | None
+    created: datetime  # when the commit was made
+
+
 class FileVersions:
-    """The versions of files, as commits and runs tell of them."""
+    """The versions of files, as the commits and runs on the line of ``HEAD`` tell of them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -99,6 +115,50 @@ class FileVersions:
         with self._database.reading() as session:
             return session.scalar(query) or 0
 
+    def versions(
+        self, prefix: str = "", *, after: tuple[str, int] | None = None, limit: int = 1000
+    ) -> list[Listed]:
+        """Return the changes of all files below a prefix, by path and of one path newest first.
+
+        What the first commit holds is no change.
+
+        Parameters
+        ----------
+        prefix : str
+            How the paths begin, in text form, code point by code point.
+        after : tuple of str and int, optional
+            Path and sequence of the last one of the page before.
+        limit : int
+            So many at most.
+        """
+        # code points, whatever language the database sorts by
+        path: Any = FileChange.path
+        prefix = clean(prefix)
+        if self._database.engine.dialect.name == "postgresql":
+            path = collate(path, "C")
+        conditions = [on_main(FileChange.sequence), path >= prefix]
+        if (end := _after_all(prefix)) is not None:
+            conditions.append(path < end)
+        if after is not None:
+            conditions.append(path >= after[0])
+            conditions.append((path > after[0]) | (FileChange.sequence < after[1]))
+        query = (
+            select(
+                FileChange.path,
+                FileChange.sequence,
+                FileChange.commit_id,
+                FileChange.change,
+                FileChange.digest,
+                Commit.created,
+            )
+            .join(Commit, Commit.id == FileChange.commit_id)
+            .where(*conditions)
+            .order_by(path, FileChange.sequence.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as session:
+            return [Listed(*row) for row in session.execute(query)]
+
     def removing(self, commits: Collection[str]) -> set[str]:
         """Return those of the commits that removed any file: a file may have been renamed there."""
         found: set[str] = set()
@@ -122,7 +182,7 @@ class FileVersions:
     def first(self) -> Commit | None:
         """Return the first commit, which holds all files and lists none."""
         with self._database.reading() as session:
-            id_ = first_id(session)
+            id_ = first_on(session, line_of(session, ref_id(session, HEAD)))
             return None if id_ is None else session.get(Commit, id_)
 
     def writers(self, path: str, since: int, before: int) -> list[tuple[int, str]]:
@@ -138,6 +198,7 @@ class FileVersions:
                 RunFile.direction == "output",
                 RunFile.sequence >= since,
                 RunFile.sequence < before,
+                on_main(RunFile.sequence),
                 Run.authority != "correction",
             )
             .order_by(Run.sequence.desc())
@@ -163,5 +224,20 @@ class FileVersions:
             return runs_by_id(session, ids, selectinload(Run.values), joinedload(Run.commit))
 
 
+def _after_all(prefix: str) -> str | None:
+    """Return the first text after all that begin with a prefix; None if there is no such text."""
+    stem = prefix.rstrip("\U0010ffff")
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    # surrogates are no text
+    return stem[:-1] + chr(0xE000 if 0xD800 <= following < 0xE000 else following)
+
+
 def _within(path: str, since: int, before: int) -> tuple[Any, ...]:
-    return (FileChange.path == path, FileChange.sequence >= since, FileChange.sequence < before)
+    return (
+        FileChange.path == path,
+        FileChange.sequence >= since,
+        FileChange.sequence < before,
+        on_main(FileChange.sequence),
+    )

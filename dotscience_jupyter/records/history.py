@@ -5,62 +5,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import Integer, Select, String, func, literal, select
 from sqlalchemy.orm import Session
 
+from .chunking import chunks
 from .errors import AmbiguousError, NotFoundError
-from .models import Commit, CommitParent, FileChange, Ref, Run, RunFile
+from .lines import Line, on_main
+from .models import Commit, CommitParent, FileChange, Run, RunFile
+from .refs import HEAD, is_name, ref_id
 from .rows import clean
 
-HEAD = "HEAD"
 _SPEC = re.compile(r"(?P<start>[^~^\s]+)(~(?P<back>\d{0,9}))?")
-_CHUNK = 500  # below every database's limit on parameters
-
-T = TypeVar("T")
-
-
-def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
-    """Yield lists of at most ``size`` items."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def head_id(session: Session) -> str | None:
     """Return the id of the newest commit of the workspace."""
-    return session.scalar(select(Ref.commit_id).where(Ref.name == HEAD))
+    return ref_id(session, HEAD)
 
 
-def first_id(session: Session) -> str | None:
-    """Return the id of the first commit: the one that wrote all that no later one did."""
-    return session.scalar(select(Commit.id).order_by(Commit.sequence).limit(1))
-
-
-def newest_writers(session: Session, paths: Collection[str]) -> dict[str, str | None]:
-    """Return the commit that wrote each path last; None where it was removed since.
+def newest_writers(session: Session, paths: Collection[str], line: Line) -> dict[str, str | None]:
+    """Return the commit of a line that wrote each path last; None where it was removed since.
 
     Paths of which no commit tells are left out: the first commit wrote them, if they exist at all.
     """
     written: dict[str, int] = {}
     removed: dict[str, int] = {}
-    for chunk in chunks(paths):
-        for path, change, sequence in session.execute(
-            select(FileChange.path, FileChange.change, func.max(FileChange.sequence))
-            .where(FileChange.path.in_(chunk))
-            .group_by(FileChange.path, FileChange.change)
-        ):
-            kind = removed if change == "removed" else written
-            kind[path] = max(sequence, kind.get(path, 0))
-        for path, sequence in session.execute(
-            select(RunFile.path, func.max(RunFile.sequence))
-            .where(RunFile.path.in_(chunk), RunFile.direction == "output")
-            .group_by(RunFile.path)
-        ):
-            written[path] = max(sequence, written.get(path, 0))
+    for path, change, sequence in last_changes(session, paths, line):
+        kind = removed if change == "removed" else written
+        kind[path] = max(sequence, kind.get(path, 0))
     there = {p: s for p, s in written.items() if s > removed.get(p, 0)}
     ids: dict[int, str] = {}
     for numbers in chunks(set(there.values())):
@@ -71,6 +46,38 @@ def newest_writers(session: Session, paths: Collection[str]) -> dict[str, str | 
     result: dict[str, str | None] = dict.fromkeys(removed)
     result.update((path, ids[sequence]) for path, sequence in there.items())
     return result
+
+
+def last_changes(
+    session: Session, paths: Collection[str], line: Line
+) -> Iterator[tuple[str, str, int]]:
+    """Yield paths, what happened to them and in which commit of a line; the last of each are."""
+    output = literal("output", String)
+    for chunk in chunks(paths):
+        changes = FileChange.path.in_(chunk)
+        outputs = RunFile.path.in_(chunk) & (RunFile.direction == "output")
+        if line.upto:
+            for query in (
+                select(FileChange.path, FileChange.change, func.max(FileChange.sequence))
+                .where(changes, *line.has(FileChange.sequence))
+                .group_by(FileChange.path, FileChange.change),
+                select(RunFile.path, output, func.max(RunFile.sequence))
+                .where(outputs, *line.has(RunFile.sequence))
+                .group_by(RunFile.path),
+            ):
+                yield from ((row[0], row[1], row[2]) for row in session.execute(query))
+        if line.own:
+            for query in (
+                select(FileChange.path, FileChange.change, FileChange.sequence).where(
+                    changes, ~on_main(FileChange.sequence)
+                ),
+                select(RunFile.path, output, RunFile.sequence).where(
+                    outputs, ~on_main(RunFile.sequence)
+                ),
+            ):
+                for row in session.execute(query):
+                    if row[2] in line.own:
+                        yield row[0], row[1], row[2]
 
 
 def writing_runs(
@@ -106,16 +113,19 @@ def writing_runs(
 
 
 def find_commit(session: Session, text: str) -> str:
-    """Return the id of the commit that an id, a prefix or ``HEAD``, perhaps with ``~n``, means."""
+    """Return the id of the commit that an id, a prefix or a ref, perhaps with ``~n``, means."""
     match = _SPEC.fullmatch(clean(text))
     if match is None:
         raise NotFoundError(
             f"There is no commit {text!r}. Give an id, the first characters of one, or HEAD~1."
         )
-    if match["start"] == HEAD:
-        start = head_id(session)
-        if start is None:
-            raise NotFoundError("There is no commit yet.")
+    if is_name(match["start"]):
+        ref = ref_id(session, match["start"])
+        if ref is None:
+            name = match["start"]
+            reason = "commit yet" if name == HEAD else f"commit or branch {name!r}"
+            raise NotFoundError(f"There is no {reason}.")
+        start = ref
     else:
         start = _by_prefix(session, Commit.id, match["start"].lower(), "commit")
     if match[2] is None:

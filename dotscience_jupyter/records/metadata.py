@@ -39,14 +39,19 @@ def digest(document: object) -> str:
 
 def commit_id(snapshot: str, parents: Sequence[str], metadata: Mapping[str, str]) -> str:
     """Return a commit's id: the hash of all that it is."""
-    return digest(
-        {
-            "format": 1,
-            "snapshot": snapshot,
-            "parents": list(parents),
-            "metadata": dict(metadata),
-        }
-    )
+    return digest(commit_document(snapshot, parents, metadata))
+
+
+def commit_document(
+    snapshot: str, parents: Sequence[str], metadata: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return all that a commit is, as its id is made of."""
+    return {
+        "format": 1,
+        "snapshot": snapshot,
+        "parents": list(parents),
+        "metadata": dict(metadata),
+    }
 
 
 def file_version(path: str, version: str | None) -> str:
@@ -78,35 +83,40 @@ def run_metadata(run: Row, values: Iterable[Row], files: Iterable[Row]) -> dict[
 
 def run_digest(run: Row, values: Iterable[Row], files: Iterable[Row], series: Iterable[Row]) -> str:
     """Return the digest over every column of a run, for its key ``details-digest``."""
-    return digest(
-        {
-            "format": 1,
-            "run": {
-                "authority": run["authority"],
-                "author": run["author"],
-                "description": run["description"],
-                "details": run["details"],
-                "ended": _iso(run["ended"]),
-                "environment": run["environment_id"],
-                "error": run["error"],
-                "id": run["id"],
-                "seconds": run["seconds"],
-                "started": _iso(run["started"]),
-                "status": run["status"],
-                "workload_file": run["workload_file"],
-                "workload_type": run["workload_type"],
-            },
-            "values": sorted(
-                [v["kind"], v["name"], v["text"], v["type"], _number(v["number"])] for v in values
-            ),
-            # absent ones sort as text does, and direction and path already tell two files apart
-            "files": sorted(
-                map(_file, files),
-                key=lambda f: (f[0], f[1]),
-            ),
-            "series": sorted([s["name"], s["count"], s["digest"]] for s in series),
-        }
-    )
+    return digest(run_document(run, values, files, series))
+
+
+def run_document(
+    run: Row, values: Iterable[Row], files: Iterable[Row], series: Iterable[Row]
+) -> dict[str, Any]:
+    """Return every column of a run, as its digest is made of."""
+    return {
+        "format": 1,
+        "run": {
+            "authority": run["authority"],
+            "author": run["author"],
+            "description": run["description"],
+            "details": run["details"],
+            "ended": iso(run["ended"]),
+            "environment": run["environment_id"],
+            "error": run["error"],
+            "id": run["id"],
+            "seconds": run["seconds"],
+            "started": iso(run["started"]),
+            "status": run["status"],
+            "workload_file": run["workload_file"],
+            "workload_type": run["workload_type"],
+        },
+        "values": sorted(
+            [v["kind"], v["name"], v["text"], v["type"], _number(v["number"])] for v in values
+        ),
+        # absent ones sort as text does, and direction and path already tell two files apart
+        "files": sorted(
+            map(_file, files),
+            key=lambda f: (f[0], f[1]),
+        ),
+        "series": sorted([s["name"], s["count"], s["digest"]] for s in series),
+    }
 
 
 def _file(file: Row) -> list[object]:
@@ -117,14 +127,22 @@ def _file(file: Row) -> list[object]:
 
 def changes_digest(changes: Iterable[Row]) -> str:
     """Return the digest over the files that a commit changed."""
-    return digest(
-        sorted(([c["path"], c["change"], c["digest"]] for c in changes), key=lambda c: c[0])
-    )
+    return digest(change_list(changes))
+
+
+def change_list(changes: Iterable[Row]) -> list[list[Any]]:
+    """Return the files that a commit changed, as their digest is made of."""
+    return sorted(([c["path"], c["change"], c["digest"]] for c in changes), key=lambda c: c[0])
 
 
 def logs_digest(logs: Iterable[Row]) -> str:
     """Return the digest over a commit's logs (their names, sizes and content digests)."""
-    return digest(sorted([log["name"], log["size"], log["digest"]] for log in logs))
+    return digest(log_list(logs))
+
+
+def log_list(logs: Iterable[Row]) -> list[list[Any]]:
+    """Return a commit's logs without their content, as their digest is made of."""
+    return sorted([log["name"], log["size"], log["digest"]] for log in logs)
 
 
 def commit_metadata(
@@ -248,5 +266,6 @@ def _date(time: datetime) -> str:
     return time.astimezone(UTC).strftime(_DATE)
 
 
-def _iso(time: datetime | None) -> str | None:
+def iso(time: datetime | None) -> str | None:
+    """Return a time as digests are made of it: UTC, with microseconds."""
     return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     DateTime,
     Float,
     ForeignKey,
@@ -78,6 +79,19 @@ class CommitParent(Base):
     commit_id: Mapped[str] = mapped_column(ForeignKey("commits.id"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
     parent_id: Mapped[str] = mapped_column(ForeignKey("commits.id"), index=True)
+
+
+class Beside(Base):
+    """A commit beside the line of ``HEAD`` and its first parents: fetched, diverged, a branch's.
+
+    Follows from refs and parents. Where the whole history is one line the table is empty, and
+    looking into it costs nothing.
+    """
+
+    __tablename__ = "commits_beside"
+
+    sequence: Mapped[int] = mapped_column(ForeignKey("commits.sequence"), primary_key=True)
+    merged: Mapped[bool] = mapped_column(Boolean)  # an ancestor of HEAD all the same
 
 
 class Ref(Base):

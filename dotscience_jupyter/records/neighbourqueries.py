@@ -19,7 +19,8 @@ from sqlalchemy import (
     select,
 )
 
-from .models import Commit, Environment, FileChange, Run, RunFile, RunValue
+from .lines import on_main
+from .models import Beside, Commit, Environment, FileChange, Run, RunFile, RunValue
 
 CORRECTION = "correction"
 MODEL_LABEL = "artefact:"  # labels of registered models, run format v1 section 2.6
@@ -90,6 +91,8 @@ NEWEST = (
     .order_by(_r.sequence.desc())
     .limit(_one("most", Integer))
 )
+
+ANY_BESIDE = select(Beside.sequence).limit(1)
 
 COMMITS = select(_c.id, _c.sequence, _c.created).where(_c.id.in_(_many("commits")))
 
@@ -239,6 +242,7 @@ LAST_WRITES = select(
         _f.path == _one("path"),
         _f.direction == "output",
         _f.sequence <= _one("upto", Integer),
+        on_main(_f.sequence),
     )
     .scalar_subquery(),
     *(
@@ -247,6 +251,7 @@ LAST_WRITES = select(
             _changes.c.path == _one("path"),
             _changes.c.change == change,
             _changes.c.sequence <= _one("upto", Integer),
+            on_main(_changes.c.sequence),
         )
         .scalar_subquery()
         for change in ("added", "modified")
@@ -255,7 +260,7 @@ LAST_WRITES = select(
 
 LAST_READ = (
     select(_f.version, _f.digest)
-    .where(_f.path == _one("path"), _f.direction == "input")
+    .where(_f.path == _one("path"), _f.direction == "input", on_main(_f.sequence))
     .order_by(_f.sequence.desc(), _f.run_id)
     .limit(1)
 )

@@ -6,7 +6,9 @@ Columns only, no objects: a walk over a hundred thousand runs asks for many of t
 query finds its rows by the primary key of ``run_files`` or by one of its indexes.
 
 Readers of a version are looked for between the commit that wrote it and the next that wrote its
-path, since an input's version is the newest earlier commit that did (docs/records.md).
+path, since an input's version is the newest earlier commit that did (docs/records.md). Where
+commits lie beside the line of HEAD, the next one may be on another line, and all later runs are
+looked at.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy.orm import Session
 
 from . import neighbourqueries as queries
-from .history import chunks, first_id
+from .chunking import chunks
+from .history import head_id, last_changes
+from .lines import Line, first_on, line_of, line_upto
 from .rows import clean
 
 _MANY = 10_000  # digests in one query; SQLite takes 32,766 parameters
@@ -45,7 +49,10 @@ class Version(NamedTuple):
 
 
 class Life(NamedTuple):
-    """The sequences of the commit that wrote a version and of the next that wrote its path."""
+    """The sequences of the commit that wrote a version and of the next that wrote its path.
+
+    ``until`` is None too where the next one may be on another line than a reader.
+    """
 
     since: int
     until: int | None
@@ -92,6 +99,7 @@ class Neighbours:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._one_line = session.scalar(queries.ANY_BESIDE) is None
 
     def runs(self, ids: Iterable[str]) -> dict[str, RunHead]:
         """Return the heads of runs."""
@@ -147,7 +155,7 @@ class Neighbours:
                     sequence,
                     since=sequence,
                     writer=run,
-                    life=Life(sequence, _least(following)),
+                    life=self._life(sequence, following),
                     authority=authority,
                 )
 
@@ -177,7 +185,10 @@ class Neighbours:
             return None
         sequence = since[file.version][0]
         place = {"path": file.path, "since": sequence}
-        return Life(sequence, _least(self._session.execute(queries.NEXT_WRITES, place).one()))
+        return self._life(sequence, self._session.execute(queries.NEXT_WRITES, place).one())
+
+    def _life(self, since: int, following: Iterable[int | None]) -> Life:
+        return Life(since, _least(following) if self._one_line else None)
 
     def readers(self, files: Mapping[Version, Life | None]) -> Iterator[FileRow]:
         """Yield who read versions; of each few hundred versions the oldest readers first."""
@@ -263,22 +274,30 @@ class Neighbours:
     def newest_version(self, path: str, upto: int | None = None) -> Version | None:
         """Return the newest version of a path, or the newest up to a commit's sequence, or None.
 
-        That it was removed since makes no difference. None means that no commit tells of it: the
-        first commit may hold it all the same.
+        Only HEAD, or that commit, and its first parents count. That it was removed since makes no
+        difference. None means that no commit tells of it: the first commit may hold it all the
+        same.
         """
         path = clean(path)
-        place = {"path": path, "upto": _END if upto is None else upto}
-        row = self._session.execute(queries.LAST_WRITES, place).one()
-        known = [sequence for sequence in row if sequence is not None]
+        line = self._head_line() if upto is None else line_upto(self._session, upto)
+        place = {"path": path, "upto": line.upto}
+        last: list[int | None] = list(self._session.execute(queries.LAST_WRITES, place).one())
+        if line.own:
+            changes = last_changes(self._session, [path], line)
+            last += [sequence for _, change, sequence in changes if change != "removed"]
+        known = max((sequence for sequence in last if sequence is not None), default=0)
         if known:
-            commit = self._session.scalar(queries.COMMIT_AT, {"sequence": max(known)})
+            commit = self._session.scalar(queries.COMMIT_AT, {"sequence": known})
             return Version(path, commit)
         read = self._session.execute(queries.LAST_READ, {"path": path}).one_or_none()
         return None if read is None else Version.of(path, *read)
 
     def first_version(self, path: str) -> Version:
         """Return a path as the first commit has it."""
-        return Version(clean(path), first_id(self._session))
+        return Version(clean(path), first_on(self._session, self._head_line()))
+
+    def _head_line(self) -> Line:
+        return line_of(self._session, head_id(self._session))
 
     def described(self, file: Version) -> FileRow:
         """Return what is known of one version, from whoever tells of it."""

@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, defer, joinedload, selectinload
 
+from .chunking import chunks
 from .expressions import condition, contains
-from .history import chunks
-from .models import Commit, Run, RunValue
+from .graph import ancestors
+from .lines import is_ancestor
+from .models import Beside, Commit, Run, RunValue
 from .where import parse_where
 
 _MAX_WORDS = 20
@@ -73,11 +75,33 @@ def whole_run() -> tuple[Any, ...]:
 
 
 def page_of_commits(session: Session, offset: int, limit: int) -> tuple[list[Commit], int]:
-    """Return a page of commits, newest first, and how many there are."""
-    total = session.scalar(select(func.count()).select_from(Commit)) or 0
-    query = select(Commit).order_by(Commit.sequence.desc()).options(*whole_commit())
-    commits = session.scalars(query.offset(_bounded(offset)).limit(_bounded(limit))).all()
-    return list(commits), total
+    """Return a page of HEAD and its ancestors, newest first, and how many there are."""
+    query = select(Commit).where(is_ancestor(Commit.sequence)).order_by(Commit.sequence.desc())
+    query = query.options(*whole_commit()).offset(_bounded(offset)).limit(_bounded(limit))
+    return list(session.scalars(query)), count_commits(session)
+
+
+def page_of_ancestors(
+    session: Session, last: str, offset: int, limit: int
+) -> tuple[list[Commit], int]:
+    """Return a page of a commit and its ancestors, newest first, and how many there are."""
+    ids, total = ancestors(session, last, _bounded(offset), _bounded(limit))
+    return commits_by_id(session, ids), total
+
+
+def count_commits(session: Session) -> int:
+    """Return how many commits HEAD and its ancestors are."""
+    others = select(func.count()).select_from(Beside).where(~Beside.merged).scalar_subquery()
+    return session.scalar(select(func.count() - others).select_from(Commit)) or 0
+
+
+def commits_by_id(session: Session, ids: Sequence[str]) -> list[Commit]:
+    """Return commits in the order of their ids, as :func:`whole_commit` loads them."""
+    found: dict[str, Commit] = {}
+    for chunk in chunks(ids):
+        query = select(Commit).where(Commit.id.in_(chunk)).options(*whole_commit())
+        found.update((commit.id, commit) for commit in session.scalars(query))
+    return [found[id_] for id_ in ids]
 
 
 def whole_commit() -> tuple[Any, ...]:

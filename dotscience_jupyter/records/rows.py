@@ -12,12 +12,12 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .errors import RecordsError
-from .new import NewFile, NewRun, NewSeries, NewValue
+from .new import NewChange, NewFile, NewRun, NewSeries, NewValue
 
 Row = dict[str, Any]
 
@@ -32,6 +32,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII)
 RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _MAX_DEPTH = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def clean(text: str) -> str:
@@ -103,10 +104,26 @@ def file_row(file: NewFile) -> Row:
     return {
         "direction": file.direction,
         "path": clean(file.path),
-        "version": file.version,
-        "digest": file.digest,
+        "version": _short(file.version),
+        "digest": _short(file.digest),
         "size": file.size,
         "authority": file.authority,
+    }
+
+
+def _short(text: str | None) -> str | None:
+    """Return an id or a digest as its column holds it."""
+    return None if text is None else fit(text, 64)
+
+
+def change_row(change: NewChange) -> Row:
+    """Return the columns of a file that a commit wrote or removed."""
+    if change.change not in CHANGES:
+        raise RecordsError(f"{change.change!r} is not a change that files undergo.")
+    return {
+        "path": clean(change.path),
+        "change": change.change,
+        "digest": _short(change.digest),
     }
 
 
@@ -179,3 +196,26 @@ def _seconds(started: datetime | None, ended: datetime | None) -> float | None:
     if started is None or ended is None:
         return None
     return (ended - started).total_seconds()
+
+
+def commit_row(id_: str, snapshot: str, metadata: Mapping[str, str]) -> Row:
+    """Return the columns of a commit that do not depend on where in the history it stands."""
+    return {
+        "id": id_,
+        "snapshot": snapshot,
+        "type": metadata["type"],
+        "message": metadata["message"],
+        "author": metadata["author"],
+        "created": created(metadata["timestamp"]),
+        "details": metadata,
+    }
+
+
+def parent_rows(parents: Sequence[str]) -> list[Row]:
+    """Return the columns of the arrows to a commit's parents."""
+    return [{"position": position, "parent_id": id_} for position, id_ in enumerate(parents)]
+
+
+def created(timestamp: str) -> datetime:
+    """Return the time that a commit's ``timestamp`` (nanoseconds) means, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=int(timestamp) // 1000)

@@ -28,14 +28,14 @@ def url(text: str) -> URL:
     return URL.create("sqlite", database=path)
 
 
-def engine(text: str) -> Engine:
-    """Return an engine whose connections are durable and never dead-lock.
+def engine(text: str, pool: int = 5) -> Engine:
+    """Return an engine whose connections are durable and never dead-lock; it keeps ``pool`` open.
 
     A commit that returned survives power loss (``synchronous=FULL`` syncs the WAL at each commit).
     Writers take the write lock when they begin, so two of them wait for each other instead of
     failing half way; readers never wait.
     """
-    result = create_engine(url(text), max_overflow=20)
+    result = create_engine(url(text), pool_size=pool, max_overflow=20)
     event.listen(result, "connect", _connected)
     event.listen(result, "begin", _begin)
     return result

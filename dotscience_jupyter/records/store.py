@@ -13,7 +13,7 @@ from sys import byteorder
 
 from sqlalchemy import func, select
 
-from . import history, models, reading, verification, writing
+from . import history, lines, models, reading, refs, verification, writing
 from .ancestry import Ancestry
 from .database import Database
 from .errors import (
@@ -22,11 +22,14 @@ from .errors import (
     DuplicateRunError,
     NotFoundError,
     RecordsError,
+    RefusedError,
 )
+from .exchange import Taken
 from .fileversions import FileVersions
 from .neighbours import Neighbours
 from .new import NewChange, NewCommit, NewFile, NewRun, NewSeries, NewValue
 from .rows import NAME_LENGTH, clean, fit
+from .sharing import Sharing
 from .tables import RunTables
 from .verification import Progress
 
@@ -43,10 +46,12 @@ __all__ = [
     "NotFoundError",
     "Records",
     "RecordsError",
+    "RefusedError",
+    "Taken",
 ]
 
 
-class Records:
+class Records(Sharing):
     """The records of one workspace. Thread-safe; several processes may share the database.
 
     What its methods return is detached from the database: complete as far as each method says,
@@ -65,7 +70,14 @@ class Records:
         """Which commits others came from."""
 
     @classmethod
-    def open(cls, url: str, *, clock: Callable[[], int] = time.time_ns) -> Records:
+    def open(
+        cls,
+        url: str,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        schema: str | None = None,
+        pool: int = 5,
+    ) -> Records:
         """Open a database, creating or migrating its schema.
 
         Parameters
@@ -74,25 +86,44 @@ class Records:
             ``sqlite:///PATH`` or an SQLAlchemy URL of a PostgreSQL database.
         clock : callable
             Returns nanoseconds since the epoch; commits take their time from it.
+        schema : str, optional
+            The schema of a PostgreSQL database that holds the tables; made if it is missing. Each
+            has its own lock, so that writers of two of them do not wait for each other.
+        pool : int
+            So many connections are kept open at most; a few more under load.
 
         Raises
         ------
         RecordsError
             If that cannot be done, or a newer version made the database (it is left as it is).
         """
-        return cls(Database.open(url), clock)
+        return cls(Database.open(url, schema=schema, pool=pool), clock)
 
     def close(self) -> None:
         """Release connections."""
         self._database.close()
 
     def commit(
-        self, commits: Sequence[NewCommit], *, expected_head: str | None
+        self,
+        commits: Sequence[NewCommit],
+        *,
+        expected_head: str | None,
+        ref: str = refs.HEAD,
     ) -> list[models.Commit]:
         """Record commits, each the parent of the next, and all their runs in one transaction.
 
-        ``FILE@COMMIT`` versions that are None on inputs are resolved against earlier commits,
-        those of this call included (:meth:`last_written`).
+        The first one's parent is where the ref stands; the ref is at the last one then.
+        ``FILE@COMMIT`` versions that are None on inputs are resolved against the ref's earlier
+        commits, those of this call included (:meth:`last_written`).
+
+        Parameters
+        ----------
+        commits : sequence of NewCommit
+            What to record, in order.
+        expected_head : str or None
+            Where the ref must be now; None if there is none yet.
+        ref : str
+            Which ref, see :meth:`set_ref`.
 
         Returns
         -------
@@ -104,16 +135,11 @@ class Records:
         DuplicateRunError
             If one of the runs is recorded already.
         ConflictError
-            If the head is not ``expected_head`` any more.
+            If the ref is not at ``expected_head`` any more.
         """
-        ids = writing.record(self._database, commits, expected_head, self._clock)
-        found: dict[str, models.Commit] = {}
+        ids = writing.record(self._database, commits, expected_head, ref, self._clock)
         with self._database.reading() as session:
-            for chunk in history.chunks(ids):
-                query = select(models.Commit).where(models.Commit.id.in_(chunk))
-                for commit in session.scalars(query.options(*reading.whole_commit())):
-                    found[commit.id] = commit
-        return [found[id_] for id_ in ids]
+            return reading.commits_by_id(session, ids)
 
     def head(self) -> models.Commit | None:
         """Return the newest commit, or None."""
@@ -132,15 +158,17 @@ class Records:
         """Return the newest commit that wrote a path (text form), the first one if none did later.
 
         A commit wrote what it lists as added or modified and what its runs declared as outputs.
-        None when there is no commit, or the path was removed and not written again.
+        None when there is no commit, or the path was removed and not written again. Only HEAD and
+        its first parents count.
         """
         with self._database.reading() as session:
             path = clean(path)
-            newest = history.newest_writers(session, [path])
-            return newest[path] if path in newest else history.first_id(session)
+            line = lines.line_of(session, history.head_id(session))
+            newest = history.newest_writers(session, [path], line)
+            return newest[path] if path in newest else lines.first_on(session, line)
 
     def get_commit(self, prefix: str) -> models.Commit:
-        """Return a commit by id, unique prefix (4+), ``HEAD`` or ``HEAD~n``.
+        """Return a commit by id, unique prefix (4+), ``HEAD``, ``HEAD~n`` or another ref.
 
         Its parents are loaded, and its runs but for their ``details`` and relations.
 
@@ -154,7 +182,7 @@ class Records:
             return session.get_one(models.Commit, id_, options=reading.whole_commit())
 
     def list_commits(self, *, offset: int = 0, limit: int = 100) -> tuple[list[models.Commit], int]:
-        """Return a page of commits as by :meth:`get_commit`, newest first, and the total."""
+        """Return a page of HEAD and its ancestors, newest first, and the total; see :meth:`log`."""
         with self._database.reading() as session:
             return reading.page_of_commits(session, offset, limit)
 
@@ -218,11 +246,10 @@ class Records:
             return reading.value_names(session)
 
     def counts(self) -> tuple[int, int]:
-        """Return how many commits and runs there are."""
+        """Return how many commits HEAD and its ancestors are, and how many runs there are."""
         with self._database.reading() as session:
-            commits = session.scalar(select(func.count()).select_from(models.Commit))
             runs = session.scalar(select(func.count()).select_from(models.Run))
-            return commits or 0, runs or 0
+            return reading.count_commits(session), runs or 0
 
     def runs_by_notebook(self) -> dict[str, int]:
         """Return how many runs each workload file has published."""

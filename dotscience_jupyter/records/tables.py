@@ -23,10 +23,10 @@ from sqlalchemy import Executable, func, select
 from sqlalchemy.orm import Session
 
 from .cells import Cell, cell, time_text
+from .chunking import chunks
 from .columns import ColumnFacts, Columns
 from .database import Database
 from .expressions import arranged, field_column
-from .history import chunks
 from .models import Run, RunValue
 from .reading import matching
 from .rows import clean

@@ -8,62 +8,30 @@ that the other tables keep of it. So every column is proved by the ids, and all 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
+from .chunking import chunks
 from .database import Database
 from .errors import RecordsError
-from .history import chunks, head_id
+from .history import head_id
+from .lines import beside
 from .metadata import changes_digest, commit_id, digest, logs_digest, run_digest, run_metadata
-from .models import (
-    Commit,
-    CommitParent,
-    Environment,
-    FileChange,
-    Log,
-    Run,
-    RunFile,
-    RunValue,
-    Series,
-)
-from .rows import Row
-from .writing import created
+from .models import Beside, Commit, Environment, Log, Run, Series
+from .rows import Row, created
+from .stored import StoredCommit, StoredRun, load, unpacks
 
 Progress = Callable[[int, int, str], None]
 Problems = list[tuple[str | None, str]]
 
 # what reading a column raises that does not hold what it should
-_UNREADABLE = (StatementError, ValueError, TypeError, KeyError, AttributeError, OverflowError)
+_UNREADABLE = (StatementError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
 _CHUNK = 200
-
-
-@dataclass(slots=True)
-class _Run:
-    """The rows of a run."""
-
-    row: Row
-    values: list[Row] = field(default_factory=list)
-    files: list[Row] = field(default_factory=list)
-    series: list[Row] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Commit:
-    """The rows of a commit."""
-
-    row: Row
-    parents: list[Row] = field(default_factory=list)
-    runs: list[_Run] = field(default_factory=list)
-    changes: list[Row] = field(default_factory=list)
-    logs: list[Row] = field(default_factory=list)
 
 
 def verify(database: Database, progress: Progress | None) -> Problems:
@@ -122,10 +90,21 @@ def _order(session: Session, problems: Problems) -> dict[str, int]:
 
 
 def _head(session: Session, sequences: dict[str, int], problems: Problems) -> None:
-    head, newest = head_id(session), next(reversed(sequences), None)
-    if head != newest:
+    head = head_id(session)
+    if head is not None and head not in sequences:
+        problems.append((None, f"HEAD is {head}, which is no commit here."))
+        return
+    # what is noted of the commits beside HEAD's line follows from where HEAD is
+    noted = {row[0]: row[1] for row in session.execute(select(Beside.sequence, Beside.merged))}
+    wrong = noted.items() ^ beside(session, head).items()
+    if wrong:
+        ids = {sequence: id_ for id_, sequence in sequences.items()}
         problems.append(
-            (newest, f"HEAD is {head or 'missing'} but the newest commit is {newest or 'missing'}.")
+            (
+                ids.get(max(sequence for sequence, _ in wrong)),
+                f"HEAD is {head or 'missing'}, and what is noted of the commits that are not on "
+                "its line does not fit: HEAD was moved, or a commit is missing.",
+            )
         )
 
 
@@ -161,10 +140,10 @@ def _environments(session: Session, problems: Problems) -> set[str]:
     return set(ids)
 
 
-def _stored(session: Session, ids: Sequence[str], problems: Problems) -> list[_Commit]:
+def _stored(session: Session, ids: Sequence[str], problems: Problems) -> list[StoredCommit]:
     """Return what the tables hold of some commits; those that cannot be read are problems."""
     try:
-        return _load(session, ids)
+        return load(session, ids)
     except _UNREADABLE as error:
         if len(ids) == 1:
             message = f"What is recorded of the commit cannot be read: {_reason(error)}."
@@ -173,38 +152,7 @@ def _stored(session: Session, ids: Sequence[str], problems: Problems) -> list[_C
     return [commit for id_ in ids for commit in _stored(session, [id_], problems)]
 
 
-def _load(session: Session, ids: Sequence[str]) -> list[_Commit]:
-    commits = {row["id"]: _Commit(row) for row in _rows(session, Commit, Commit.id, ids)}
-    for row in _rows(session, CommitParent, CommitParent.commit_id, ids):
-        commits[row["commit_id"]].parents.append(row)
-    for row in _rows(session, FileChange, FileChange.commit_id, ids):
-        commits[row["commit_id"]].changes.append(row)
-    for row in _rows(session, Log, Log.commit_id, ids, "data"):
-        commits[row["commit_id"]].logs.append(row)
-    runs = {row["id"]: _Run(row) for row in _rows(session, Run, Run.commit_id, ids)}
-    for run in sorted(runs.values(), key=lambda run: int(run.row["position"])):
-        commits[run.row["commit_id"]].runs.append(run)
-    by_sequence = {run.row["sequence"]: run for run in runs.values()}
-    for numbers in chunks(by_sequence):
-        for row in _rows(session, RunValue, RunValue.run_sequence, numbers):
-            by_sequence[row["run_sequence"]].values.append(row)
-    for some in chunks(runs):
-        for row in _rows(session, RunFile, RunFile.run_id, some):
-            runs[row["run_id"]].files.append(row)
-        for row in _rows(session, Series, Series.run_id, some, "data"):
-            runs[row["run_id"]].series.append(row)
-    return list(commits.values())
-
-
-def _rows(
-    session: Session, table: Any, key: Any, ids: Sequence[str | int], without: str = ""
-) -> Iterable[Row]:
-    columns = [column for column in table.__table__.columns if column.name != without]
-    query: Select[Any] = select(*columns).where(key.in_(ids))
-    return (dict(row) for row in session.execute(query).mappings())
-
-
-def _check(commit: _Commit, sequences: dict[str, int], environments: set[str]) -> list[str]:
+def _check(commit: StoredCommit, sequences: dict[str, int], environments: set[str]) -> list[str]:
     """Return what is wrong with a commit and its runs."""
     row, metadata = commit.row, commit.row["details"]
     found = _check_chain(commit, sequences)
@@ -239,13 +187,9 @@ def _position(row: Row) -> int:
     return int(row["position"])
 
 
-def _check_chain(commit: _Commit, sequences: dict[str, int]) -> list[str]:
+def _check_chain(commit: StoredCommit, sequences: dict[str, int]) -> list[str]:
     found = []
     sequence = sequences[commit.row["id"]]
-    if bool(commit.parents) != (sequence > 1):
-        found.append(
-            "The first commit has a parent." if sequence == 1 else "The commit's parent is missing."
-        )
     for place, parent in enumerate(sorted(commit.parents, key=_position)):
         if parent["position"] != place:
             found.append("The commit's parents are not numbered from 0.")
@@ -257,7 +201,7 @@ def _check_chain(commit: _Commit, sequences: dict[str, int]) -> list[str]:
     return found
 
 
-def _check_run(run: _Run, metadata: dict[str, str], environments: set[str]) -> list[str]:
+def _check_run(run: StoredRun, metadata: dict[str, str], environments: set[str]) -> list[str]:
     id_ = run.row["id"]
     prefix = f"run.{id_}."
     found = []
@@ -300,20 +244,10 @@ def _contents(session: Session, ids: Sequence[str]) -> Problems:
                 if row is None:
                     break
                 commit, _, name, size, sha256, data = row
-                right = _unpacks(data, size, sha256)
+                right = unpacks(data, size, sha256)
             except _UNREADABLE as error:
                 problems.append((None, f"Packed data cannot be read: {_reason(error)}."))
                 break
             if not right:
                 problems.append((commit, f"The {what} {name!r} is damaged."))
     return problems
-
-
-def _unpacks(data: bytes, size: int, sha256: str) -> bool:
-    unpacker = zlib.decompressobj()
-    try:
-        # never more than was said, however well it was packed
-        content = unpacker.decompress(data, max(1, size + 1))
-    except zlib.error:
-        return False
-    return len(content) == size and unpacker.eof and hashlib.sha256(content).hexdigest() == sha256

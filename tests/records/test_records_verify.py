@@ -13,12 +13,13 @@ import pytest
 from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records_world import Clock, add, commit, full_run, head_of, run, series
+from records_wild import WILD_COMMITS
+from records_world import Clock, add, commit, full_run, head_of, run
 
 from dotscience_jupyter.records.database import Database, alembic_config
 from dotscience_jupyter.records.errors import RecordsError
 from dotscience_jupyter.records.models import Base
-from dotscience_jupyter.records.store import NewChange, NewFile, NewRun, NewValue, Records
+from dotscience_jupyter.records.store import NewChange, NewFile, NewRun, Records
 
 # a column may hold the same as before in two ways: packed differently, data is the same data
 COLUMNS = [(t.name, c.name) for t in Base.metadata.sorted_tables for c in t.columns]
@@ -30,6 +31,14 @@ def _fill(records: Records) -> None:
         commit(),
         commit(full_run(), changes={"model.pkl": "added"}, logs={"t/out.log": b"text" * 50}),
         commit(run(reads=("model.pkl",), authority="derived", environment={"x": 1})),
+    )
+    head = head_of(records)
+    # one that is beside the line of HEAD, and belongs to no ref
+    records.set_ref("branch/x", head, expected=None)
+    [aside] = records.commit([commit()], expected_head=head, ref="branch/x")
+    records.set_ref("branch/x", None, expected=aside.id)
+    add(
+        records,
         commit(full_run(), full_run(), changes={"model.pkl": "modified", "b": "removed"}),
     )
 
@@ -161,61 +170,13 @@ def test_progress_is_told(filled: Path) -> None:
     records = Records.open(f"sqlite:///{filled}")
     told: list[tuple[int, int]] = []
     records.verify(lambda done, total, what: told.append((done, total)))
-    assert told[-1] == (4, 4)
+    assert told[-1] == (5, 5)
     records.close()
 
 
 def test_both_databases_verify(records: Records) -> None:
     _fill(records)
     assert records.verify() == []
-
-
-_TEXT = st.text(max_size=30) | st.sampled_from(["\x00", "\ud800", "nan", "inf", "-0.0", "1e999"])
-_NUMBERS = st.floats().map(repr) | st.integers().map(str)
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | _TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
-    max_leaves=8,
-)
-_RUNS = st.builds(
-    NewRun,
-    id=st.uuids().map(str),
-    authority=st.sampled_from(["workload", "derived", "correction", "remote"]),
-    description=_TEXT,
-    error=st.none() | _TEXT,
-    author=_TEXT,
-    workload_type=_TEXT,
-    workload_file=st.none() | _TEXT,
-    started=st.none() | st.datetimes(timezones=st.timezones()),
-    ended=st.none() | st.datetimes(timezones=st.timezones()),
-    values=st.lists(
-        st.builds(
-            NewValue,
-            st.sampled_from(["parameter", "metric", "label"]),
-            _TEXT,
-            _TEXT | _NUMBERS,
-            st.sampled_from(["str", "int", "float", "bool", "none", "?"]),
-        ),
-        max_size=6,
-    ),
-    files=st.lists(
-        st.builds(
-            NewFile,
-            st.sampled_from(["input", "output"]),
-            _TEXT,
-            digest=st.none() | st.just("a" * 64),
-            size=st.none() | st.integers(0, 2**63 - 1),
-        ),
-        max_size=4,
-    ),
-    series=st.lists(
-        st.builds(lambda n, p: series(n, *p), _TEXT, st.lists(st.floats(), max_size=4)), max_size=2
-    ),
-    environment=st.none() | st.dictionaries(_TEXT, _JSON, max_size=3),
-    details=st.dictionaries(
-        st.sampled_from(["resources", "process", "seeds"]) | _TEXT, _JSON, max_size=3
-    ),
-)
 
 
 @settings(
@@ -225,14 +186,7 @@ _RUNS = st.builds(
 )
 @given(
     new=st.lists(
-        st.tuples(
-            st.lists(_RUNS, max_size=2, unique_by=lambda run: run.id),
-            st.lists(
-                st.builds(NewChange, _TEXT, st.sampled_from(["added", "modified", "removed"])),
-                max_size=3,
-            ),
-            st.dictionaries(_TEXT, st.binary(max_size=50), max_size=2),
-        ),
+        WILD_COMMITS,
         max_size=3,
     )
 )
@@ -254,7 +208,11 @@ def test_whatever_is_committed_verifies(
             assert records.get_run(each.id).author is not None
 
 
-def test_what_was_made_before_files_had_an_authority_still_verifies(filled: Path) -> None:
+def test_what_was_made_before_files_had_an_authority_still_verifies(tmp_path: Path) -> None:
+    filled = tmp_path / "records.db"
+    records = Records.open(f"sqlite:///{filled}")
+    add(records, commit(), commit(full_run(), changes={"model.pkl": "added"}))
+    records.close()
     database = Database.open(f"sqlite:///{filled}")
     with database.engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0001")
