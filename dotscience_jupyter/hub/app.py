@@ -1,0 +1,303 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""The hub as a program: its settings, its listeners, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from jupyter_core.paths import jupyter_data_dir
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
+from tornado.netutil import bind_sockets
+from traitlets import Enum, Float, Integer, List, Unicode, default
+from traitlets.config import Application
+
+from dotscience_jupyter._version import __version__
+from dotscience_jupyter.api.errors import ApiError
+
+from . import logs
+from .config import Config, Services, log
+from .handlers.base import SMALL_BODY, HubHandler, NotFound
+from .routes import ROUTES
+
+ADMIN = "admin"
+_IDLE_SECONDS = 120.0  # without a request, or in the middle of its head
+_LOOK_EVERY = 0.05
+
+
+class HubApplication(web.Application):
+    """The addresses, with what is the same for all of them."""
+
+    def __init__(self, hub: Services) -> None:
+        self.hub = hub
+        super().__init__(list(ROUTES), hub=hub, default_handler_class=NotFound)
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Find who answers, also for a target in absolute form (RFC 9112, section 3.2.2)."""
+        for scheme in ("http://", "https://"):
+            if request.uri is not None and request.uri.lower().startswith(scheme):
+                _, slash, rest = request.uri[len(scheme) :].partition("/")
+                request.uri = slash + rest if slash else "/"
+                request.path, _, request.query = request.uri.partition("?")
+        return super().find_handler(request, **kwargs)
+
+    def log_request(self, handler: web.RequestHandler) -> None:
+        """Log a request and count it."""
+        request, status = handler.request, handler.get_status()
+        seconds = request.request_time()
+        name = type(handler).__name__
+        method = request.method or ""
+        known = method if method in handler.SUPPORTED_METHODS else "other"
+        self.hub.metrics.request(known, name, status, seconds)
+        user = handler.user.name if isinstance(handler, HubHandler) and handler.user else ""
+        log.log(
+            logging.WARNING if status >= 500 else logging.INFO,
+            "%s %s %s %.3f s %s",
+            method,
+            request.path,
+            status,
+            seconds,
+            user,
+            extra={
+                "method": method,
+                "path": request.path,
+                "status": status,
+                "seconds": round(seconds, 4),
+                "user": user,
+                "address": request.remote_ip,
+            },
+        )
+
+
+class _Server(HTTPServer):
+    """Believes what proxies say of their clients only where the proxy is one of ours."""
+
+    def start_request(self, server_conn: object, request_conn: Any) -> Any:
+        if request_conn.context.remote_ip in (self.trusted_downstream or ()):
+            return super().start_request(server_conn, request_conn)
+        application = cast(web.Application, self.request_callback)
+        return application.start_request(server_conn, request_conn)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a part of an answer is still to be sent."""
+        return any(connection.stream.writing() for connection in self._connections)
+
+
+class HubServer:
+    """A hub that listens. All methods are called on its event loop.
+
+    Parameters
+    ----------
+    hub
+        Opened, and closed by whoever opened it.
+    trusted_proxies
+        Addresses whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+    """
+
+    def __init__(
+        self,
+        hub: Services,
+        *,
+        tls: ssl.SSLContext | None = None,
+        trusted_proxies: list[str] | None = None,
+    ) -> None:
+        self.hub = hub
+        self._tls = tls
+        self._server = _Server(
+            HubApplication(hub),
+            ssl_options=tls,
+            xheaders=True,
+            trusted_downstream=trusted_proxies,
+            max_body_size=SMALL_BODY,
+            idle_connection_timeout=_IDLE_SECONDS,
+        )
+        self.port = 0
+
+    def listen(self, ip: str, port: int) -> None:
+        """Begin to serve; ``port`` 0 takes a free one. Raise ApiError if it cannot be had."""
+        try:
+            sockets = bind_sockets(port, ip)
+        except OSError as error:
+            raise ApiError(
+                500,
+                "address_in_use",
+                f"The hub cannot listen at {ip}:{port}: {error.strerror or error}. "
+                "Choose another address with --ip and --port.",
+            ) from None
+        self._server.add_sockets(sockets)
+        self.port = sockets[0].getsockname()[1]
+
+    def url(self, ip: str) -> str:
+        """Return where the hub is reached from this machine."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104
+            ip, f"[{ip}]" if ":" in ip else ip
+        )
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+
+    async def stop(self, grace: float) -> None:
+        """Accept nothing new, let requests end for ``grace`` seconds, then close connections."""
+        self._server.stop()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace
+        while (self.hub.active or self._server.is_writing) and loop.time() < deadline:
+            await asyncio.sleep(_LOOK_EVERY)
+        await self._server.close_all_connections()
+
+
+class Hub(Application):
+    """A server that keeps a team's projects; it never executes user code."""
+
+    name = "dotscience-hub"
+    description = "A server that keeps a team's projects."
+    version = __version__
+
+    ip = Unicode("127.0.0.1", help="Address to listen at.").tag(config=True)
+    port = Integer(8770, help="Port to listen at; 0 for any free one.").tag(config=True)
+    data = Unicode(help="Data folder.").tag(config=True)
+    db = Unicode("", help="URL of a PostgreSQL database; SQLite in the data folder without.").tag(
+        config=True
+    )
+    storage = Unicode("", help="Where content is kept; the data folder.").tag(config=True)
+    certfile = Unicode("", help="TLS certificate with its chain, PEM.").tag(config=True)
+    keyfile = Unicode("", help="Key of the certificate, PEM.").tag(config=True)
+    base_url = Unicode("", help="How clients call the hub, if not by its address.").tag(config=True)
+    trusted_proxies = List(
+        Unicode(), help="Addresses of proxies whose X-Forwarded-For is believed."
+    ).tag(config=True)
+    max_body = Integer(1 << 40, help="Bytes of one upload at most.").tag(config=True)
+    rate = Float(200.0, help="Requests a second and user; 0 for no limit.").tag(config=True)
+    burst = Float(1000.0, help="Requests that a user may make at once.").tag(config=True)
+    workers = Integer(32, help="Threads that answer requests.").tag(config=True)
+    grace = Float(30.0, help="Seconds that requests have to end when the hub stops.").tag(
+        config=True
+    )
+    log_style = Enum(["text", "json"], "text", help="Form of the log's lines.").tag(config=True)
+
+    @default("data")
+    def _data(self) -> str:
+        return os.path.join(jupyter_data_dir(), "dotscience-hub")
+
+    def services(self, *, upgrade: bool = False) -> Services:
+        """Open the data folder and the database as configured.
+
+        Raises
+        ------
+        ApiError
+            If that cannot be done, or something is asked for that this version does not have.
+        """
+        if self.storage:
+            raise ApiError(
+                400,
+                "not_available",
+                f"Content cannot be kept in {self.storage!r}: S3 and ZFS as a hub's storage are "
+                "not available in this version. Leave --storage out to keep it in the data folder.",
+            )
+        config = Config(
+            data=Path(self.data).absolute(),
+            db=database_url(self.db),
+            base_url=self.base_url.rstrip("/"),
+            max_body=self.max_body,
+            rate=self.rate,
+            burst=self.burst,
+            workers=self.workers,
+        )
+        return Services.open(config, upgrade=upgrade)
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return the context for TLS, None if none is configured. Raise ApiError if it is bad."""
+        if not self.certfile and not self.keyfile:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.certfile, self.keyfile or None)
+        except (OSError, ssl.SSLError) as error:
+            raise ApiError(
+                400,
+                "bad_certificate",
+                f"The certificate {self.certfile!r} with the key {self.keyfile!r} cannot be used: "
+                f"{error}. The hub was not started.",
+            ) from None
+        return context
+
+    def serve(self, ready: Callable[[str, str | None], None]) -> None:
+        """Serve until SIGTERM or SIGINT.
+
+        Parameters
+        ----------
+        ready
+            Called once the hub listens, with its URL and the first admin's password where one
+            was made up.
+        """
+        logs.set_up(self.log_style)
+        tls = self.tls()
+        hub = self.services()
+        try:
+            password = first_admin(hub)
+            asyncio.run(self._serve(hub, tls, password, ready))
+        finally:
+            hub.close()
+
+    async def _serve(
+        self,
+        hub: Services,
+        tls: ssl.SSLContext | None,
+        password: str | None,
+        ready: Callable[[str, str | None], None],
+    ) -> None:
+        server = HubServer(hub, tls=tls, trusted_proxies=list(self.trusted_proxies))
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        server.listen(self.ip, self.port)
+        ready(self.base_url or server.url(self.ip), password)
+        await stop.wait()
+        log.info("Stopping; requests have %.0f seconds to end", self.grace)
+        await server.stop(self.grace)
+
+
+def database_url(text: str) -> str:
+    """Return the URL with the driver that we bring along, where it names none."""
+    if not text:
+        return ""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ApiError(
+            400,
+            "invalid_request",
+            "The database's URL cannot be understood. It looks like "
+            "postgresql://USER:PASSWORD@HOST/DATABASE.",
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    return url.render_as_string(hide_password=False)
+
+
+def first_admin(hub: Services) -> str | None:
+    """Make an admin where there is nobody yet; return the password if it was made up."""
+    if hub.identity.count_users():
+        return None
+    given = os.environ.get("DOTSCIENCE_ADMIN_PASSWORD")
+    password = given or secrets.token_urlsafe(15)
+    try:
+        hub.identity.create_user(ADMIN, password, admin=True)
+    except ApiError as error:
+        if error.code != "exists":  # another process was faster
+            raise
+        return None
+    return None if given else password

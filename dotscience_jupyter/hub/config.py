@@ -1,0 +1,127 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""What the hub's parts share: everything that a handler may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from argon2 import PasswordHasher
+
+from dotscience_jupyter.api.errors import ApiError
+
+from .audit import Audit
+from .database import HubDatabase
+from .identity import Identity
+from .limits import RateLimit
+from .metrics import Metrics
+from .projects import Projects
+from .secret import Secret
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("dotscience.hub")
+
+DATABASE = "hub.db"
+SECRET = "secret.key"  # noqa: S105 - the name of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a hub was told to do; :class:`.app.Hub` reads it from files and the command line."""
+
+    data: Path
+    db: str = ""  # SQLAlchemy URL of a PostgreSQL database; "" for SQLite in the data folder
+    base_url: str = ""  # as clients see it, without a / at the end; "" to take the request's
+    max_body: int = 1 << 40  # bytes of one upload
+    rate: float = 200.0  # requests a second and user; 0 for no limit
+    burst: float = 1000.0
+    workers: int = 32  # threads
+    hasher: PasswordHasher | None = None  # None for argon2id as its authors recommend it
+
+
+class Services:
+    """An open hub, without any server: what handlers and the command line work with.
+
+    Attributes
+    ----------
+    config, database, audit, identity, projects, limit, metrics
+        Its parts.
+    executor, slow
+        Threads for what answers at once mostly, and for passwords, which take long to check: who
+        guesses them holds up nobody who has a key.
+    active : set
+        The handlers that are at work.
+    """
+
+    def __init__(self, config: Config, database: HubDatabase) -> None:
+        secret = Secret.open(config.data / SECRET)
+        self.config = config
+        self.database = database
+        self.audit = Audit(database, secret.key("audit"))
+        self.identity = Identity(database, secret, self.audit, hasher=config.hasher)
+        self.projects = Projects(database, self.audit, config.data, config.db)
+        self.limit = RateLimit(config.rate, config.burst)
+        self.metrics = Metrics()
+        self.active: set[object] = set()
+        self.executor = ThreadPoolExecutor(config.workers, "hub")
+        self.slow = ThreadPoolExecutor(4, "hub-passwords")
+
+    @classmethod
+    def open(cls, config: Config, *, upgrade: bool = False) -> Services:
+        """Open a hub's data folder, made if need be.
+
+        Raises
+        ------
+        ApiError
+            If that cannot be done, or another version of the software made it; see
+            :meth:`.database.HubDatabase.open`.
+        """
+        try:
+            # what is in there is nobody's business but the hub's
+            config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (config.data / "projects").mkdir(exist_ok=True)
+        except OSError as error:
+            raise ApiError(
+                500,
+                "unwritable",
+                f"The data folder {config.data} cannot be made: {error.strerror or error}. "
+                "Choose another one with --data.",
+            ) from None
+        if not os.access(config.data, os.W_OK | os.X_OK):
+            raise ApiError(
+                500, "unwritable", f"The data folder {config.data} cannot be written to."
+            )
+        url = config.db or f"sqlite:///{config.data / DATABASE}"
+        database = HubDatabase.open(url, upgrade=upgrade)
+        try:
+            return cls(config, database)
+        except BaseException:
+            database.close()
+            raise
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something that blocks, in a thread."""
+        call = functools.partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self.executor, call)
+
+    async def run_slow(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something that hashes a password, in one of a few threads."""
+        call = functools.partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self.slow, call)
+
+    def close(self) -> None:
+        """Let what is under way end, then close everything."""
+        self.executor.shutdown(wait=True)
+        self.slow.shutdown(wait=True)
+        self.projects.close()
+        self.database.close()

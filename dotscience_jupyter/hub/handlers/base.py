@@ -1,0 +1,446 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""What all handlers of the hub share: who asks, whether that is allowed, errors as Problems."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+
+from pydantic import ValidationError
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from dotscience_jupyter.api import PathMapper, models
+from dotscience_jupyter.api.errors import ApiError
+from dotscience_jupyter.api.translate import translated
+from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.config import Services, log
+from dotscience_jupyter.hub.credentials import read_basic
+from dotscience_jupyter.hub.identity import KEY_PREFIX, User
+from dotscience_jupyter.hub.project import Project, ProjectInfo
+from dotscience_jupyter.hub.uploads import Upload
+from dotscience_jupyter.records import RefusedError
+from dotscience_jupyter.snapshots.engine import BadPathError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+RequestBody = TypeVar("RequestBody", bound=models.Body)
+
+SMALL_BODY = 4 << 20
+"""Bytes of a request that is kept in memory; larger ones go to handlers that stream."""
+
+_AFTER_WRONG = 0.3  # seconds that the answer to a wrong password or key takes
+_DRAINED = 8 << 20  # bytes of a refused upload that are read, so that its client reads the answer
+
+_CODES = {
+    400: ("invalid_request", "The request is not understood."),
+    401: ("unauthenticated", "Log in first: with a user name and an API key, or a Bearer token."),
+    403: ("forbidden", "You are not allowed to do that."),
+    404: ("not_found", "There is nothing at this address, or you may not see it."),
+    405: ("method_not_allowed", "This address does not understand that method."),
+    413: ("too_large", "The request is larger than the hub accepts. Nothing was changed."),
+}
+
+
+class HubHandler(web.RequestHandler):
+    """Base of all handlers.
+
+    A class says in ``needs`` what each of its methods needs; that is checked, with the rate of
+    requests, before the method is called. For the needs that are about a project it is found by
+    :meth:`find_project` first, and ``info`` is set.
+
+    Attributes
+    ----------
+    hub : Services
+    user : User or None
+    by_password : bool
+        Whether the request came with the password, not with a key.
+    info : ProjectInfo
+        The request's project, where it has one.
+    """
+
+    needs: ClassVar[dict[str, Need]] = {}
+
+    def initialize(self) -> None:
+        """Take the hub that is served."""
+        self.hub = cast(Services, self.settings["hub"])
+        self.user: User | None = None
+        self.by_password = False
+        self._info: ProjectInfo | None = None
+        self._fault = ""
+
+    async def _execute(self, *args: Any, **kwargs: Any) -> None:
+        # a hub that stops waits for these; on_finish is not called where the client went away
+        self.hub.active.add(self)
+        try:
+            await super()._execute(*args, **kwargs)
+        finally:
+            self.hub.active.discard(self)
+
+    @property
+    def info(self) -> ProjectInfo:
+        """The request's project."""
+        assert self._info is not None
+        return self._info
+
+    @info.setter
+    def info(self, info: ProjectInfo) -> None:
+        self._info = info
+
+    @property
+    def asker(self) -> User:
+        """The user of a request that needs one."""
+        assert self.user is not None
+        return self.user
+
+    def set_default_headers(self) -> None:
+        """Nothing here is a page, and nothing is to be kept by anybody on the way."""
+        self.set_header("Server", "dotscience-hub")
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+
+    # -- who asks, and whether that is allowed -------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Authenticate, count and allow the request, or end it with a Problem."""
+        method = self.request.method or ""
+        need = self.needs.get("GET" if method == "HEAD" and "HEAD" not in self.needs else method)
+        if need is None:
+            verb = getattr(type(self), method.lower(), web.RequestHandler._unimplemented_method)
+            if verb is web.RequestHandler._unimplemented_method:
+                raise web.HTTPError(405)
+            raise ApiError(500, "internal", "What this address needs was not declared.")
+        self.user = await self.authenticate()
+        self.count()
+        await self.allow(need)
+
+    async def authenticate(self) -> User | None:
+        """Return who asks; None if the request does not say.
+
+        Raises
+        ------
+        ApiError
+            401 if what it says is wrong, 429 after too many wrong passwords.
+        """
+        header = self.request.headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, rest = header.partition(" ")
+        user: User | None = None
+        if scheme.lower() == "bearer":
+            user = await self.run(self.hub.identity.authenticate_bearer, rest.strip())
+        elif scheme.lower() == "basic" and (found := read_basic(rest)) is not None:
+            name, secret = found
+            identity, address = self.hub.identity, self.request.remote_ip or ""
+            if secret.startswith(KEY_PREFIX):
+                user = await self.run(identity.authenticate_basic, name, secret, address)
+            else:
+                self.by_password = True
+                user = await self.hub.run_slow(
+                    identity.authenticate_password, name, secret, address
+                )
+        if user is None:
+            self.count()
+            await asyncio.sleep(_AFTER_WRONG)
+            raise ApiError(
+                401,
+                "unauthenticated",
+                "The user name, password or key is wrong, or is not good any more.",
+            )
+        return user
+
+    def count(self) -> None:
+        """Count the request. Raise ApiError 429 if the client made too many."""
+        client = self.user.id if self.user is not None else f"address {self.request.remote_ip}"
+        if wait := self.hub.limit.take(client):
+            raise ApiError(
+                429,
+                "too_many_requests",
+                "You ask more often than this hub allows. Nothing was changed; wait and go on.",
+                str(math.ceil(wait)),
+            )
+
+    async def allow(self, need: Need) -> None:
+        """Set ``info`` where the need is about a project. Raise ApiError 401, 403 or 404."""
+        if need is Need.PUBLIC:
+            return
+        if self.user is None:
+            raise ApiError(401, *_CODES[401])
+        if need is Need.ADMIN and not self.user.admin:
+            raise ApiError(403, "forbidden", "Only an admin of this hub may do that.")
+        if need.of_project:
+            self._info = await self.allowed(await self.find_project(), need)
+
+    async def find_project(self) -> ProjectInfo | None:
+        """Return the project that the request is about: by default the id in its address."""
+        return await self.run(self.hub.projects.get, self.path_kwargs["project"])
+
+    async def allowed(self, info: ProjectInfo | str | None, need: Need) -> ProjectInfo:
+        """Return a project (given itself or by id) that the user may use in that way.
+
+        Raises
+        ------
+        ApiError
+            404 if there is none, or none that the user may see; 403 if the user sees it and needs
+            more than that.
+        """
+        if isinstance(info, str):
+            info = await self.run(self.hub.projects.get, info)
+        if info is not None and self.user is not None:
+            role = await self.run(self.hub.projects.role, self.user, info)
+            if need.met_by(role):
+                return info
+            if role is not None:
+                raise ApiError(403, "forbidden", "Only the owner of this project may do that.")
+        raise ApiError(404, "not_found", "There is no such project, or you may not see it.")
+
+    # -- work ----------------------------------------------------------------------------------
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something that blocks, in a thread."""
+        return await self.hub.run(function, *args, **kwargs)
+
+    async def in_project(
+        self, function: Callable[Concatenate[Project, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do something with the request's project, which is opened for it, in a thread."""
+
+        def work() -> T:
+            with self.hub.projects.open(self.info) as project:
+                return function(project, *args, **kwargs)
+
+        return await self.run(work)
+
+    @contextlib.asynccontextmanager
+    async def opened(self, info: ProjectInfo | None = None) -> AsyncIterator[Project]:
+        """Give a project (the request's, if none is given), open until the end of the block."""
+        manager = self.hub.projects.open(info or self.info)
+        project = await self.run(manager.__enter__)
+        try:
+            yield project
+        finally:
+            await self.run(manager.__exit__, None, None, None)
+
+    def body(self, kind: type[RequestBody]) -> RequestBody:
+        """Return the request's JSON body. Raise ApiError 400 if it is not one of that kind."""
+        try:
+            return kind.model_validate_json(self.request.body.strip() or b"{}")
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "The body"
+            raise ApiError(400, "invalid_request", f"{where}: {first['msg']}.") from None
+
+    def number(self, name: str, default: int, *, most: int | None = None) -> int:
+        """Return a query parameter that is a whole number. Raise ApiError 400 if it is not."""
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 16):
+            raise ApiError(
+                400, "invalid_request", f"The parameter {name!r} is a whole number, 0 or more."
+            )
+        return int(text) if most is None else min(int(text), most)
+
+    def answer(self, body: models.Body, status: int = 200) -> None:
+        """Answer with a body."""
+        self.set_status(status)
+        self.finish(body.model_dump_json())
+
+    async def stream(self, parts: Iterator[bytes]) -> None:
+        """Write what an iterator gives, which is asked in threads and no faster than is sent.
+
+        A client that goes away ends it; nothing is raised.
+        """
+        try:
+            while (part := await self.run(next, parts, None)) is not None:
+                self.write(part)
+                await self.flush()
+        except StreamClosedError:
+            return
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                await self.run(close)
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def explain(self, error: BaseException | None) -> ApiError:
+        """Return what to tell of an error: nothing that was not meant for users.
+
+        Protocols with codes of their own override this.
+        """
+        if isinstance(error, ApiError):
+            return error
+        if isinstance(error, web.HTTPError):
+            status = error.status_code
+            code, message = _CODES.get(status, ("error", f"{HTTPStatus(status).phrase}."))
+            return ApiError(status, code, message)
+        if isinstance(error, BadPathError | RefusedError):
+            return ApiError(400, "invalid_request", str(error))
+        data = self.hub.config.data
+        try:
+            with translated(PathMapper(data), data):
+                if isinstance(error, Exception):
+                    raise error
+        except ApiError as known:
+            return known
+        except Exception:  # noqa: S110 - it is the one that is told of below
+            pass
+        return ApiError(
+            500,
+            "internal",
+            "Something went wrong inside the hub. What was recorded is kept. The hub's log has "
+            f"the details under {self._fault}.",
+            self._fault or None,
+        )
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log a fault of ours under an id that the answer gives as well."""
+        if isinstance(value, StreamClosedError) or self.explain(value).status < 500:
+            return
+        if isinstance(value, ApiError):
+            log.error("%s (%s)", value.message, value.details)
+            return
+        self._fault = uuid.uuid4().hex[:12]
+        log.error(
+            "Fault %s while answering %s %s",
+            self._fault,
+            self.request.method,
+            self.request.path,
+            exc_info=(typ, value, tb),
+        )
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer an error with its own status; see :meth:`write_error`."""
+        error = self.explain(kwargs.get("exc_info", (None, None, None))[1])
+        if self._headers_written:
+            # the status was sent: all that can be told is that this is not the end
+            cast(Any, self.request.connection).stream.close()
+            return
+        self.clear()
+        self.set_status(error.status)
+        if error.status == 401:
+            self.set_header("WWW-Authenticate", 'Basic realm="dotscience"')
+        elif error.status == 429:
+            self.set_header("Retry-After", error.details or "1")
+        elif error.code == "busy":
+            self.set_header("Retry-After", "1")
+        self.write_problem(error)
+
+    def write_problem(self, error: ApiError) -> None:
+        """Finish the answer that tells of an error; protocols with other shapes override this."""
+        details = None if error.status in (429, 503) else error.details
+        problem = models.Problem(code=error.code, message=error.message, details=details)
+        self.finish(problem.model_dump_json())
+
+
+@web.stream_request_body
+class UploadHandler(HubHandler):
+    """Base of handlers that take bodies of any size; :attr:`upload` has it when a method runs.
+
+    A refused upload that is not large is read to its end, so that the client sees the answer.
+    """
+
+    upload: Upload
+    _refused: BaseException | None = None
+    _upload: Upload | None = None
+    _cutting = False
+
+    async def _execute(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            await super()._execute(*args, **kwargs)
+        finally:
+            # also where the client went away before there was room for its body
+            if self._upload is not None and not self._cutting:
+                self._upload.close()
+
+    async def prepare(self) -> None:
+        """Allow the request as others, then make room for its body."""
+        try:
+            await super().prepare()
+            if self._length() > self.hub.config.max_body:
+                raise web.HTTPError(413)
+            cast(Any, self.request.connection).set_max_body_size(self.hub.config.max_body)
+            self._upload = self.upload = await self.run(
+                Upload, self.hub, await self.run(self.upload_folder)
+            )
+        except Exception as error:
+            if not 0 <= self._length() <= _DRAINED:
+                raise
+            cast(Any, self.request.connection).set_max_body_size(_DRAINED)
+            self._refused = error
+            setattr(self, (self.request.method or "").lower(), self._refuse)
+
+    def _length(self) -> int:
+        """Return how long the body says it is, -1 if it does not."""
+        text = self.request.headers.get("Content-Length", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+
+    def upload_folder(self) -> Path:
+        """Return the folder for the body: the project's, or that of all (called in a thread)."""
+        if self._info is not None:
+            return self.hub.projects.tmp(self._info)
+        folder = self.hub.config.data / "tmp"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    async def _refuse(self, *args: Any, **kwargs: Any) -> None:
+        assert self._refused is not None
+        raise self._refused
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body."""
+        if self._refused is None and self._upload is not None:
+            try:
+                await self._upload.write(chunk)
+            except ApiError as error:
+                self._refused = error
+                setattr(self, (self.request.method or "").lower(), self._refuse)
+
+    def on_connection_close(self) -> None:
+        """Tell :meth:`cut` if the client went away in the middle of the body."""
+        future = self.request._body_future
+        was_cut = not future.done()
+        super().on_connection_close()
+        if was_cut and self._upload is not None:
+            self._cutting = True
+            # the hub waits for it when it stops; a task that nobody knows could be collected
+            task = asyncio.get_running_loop().create_task(self._cut())
+            self.hub.active.add(task)
+            task.add_done_callback(self.hub.active.discard)
+
+    async def _cut(self) -> None:
+        assert self._upload is not None
+        try:
+            await self.cut()
+        except Exception as error:
+            self.log_exception(type(error), error, error.__traceback__)
+        finally:
+            self._upload.close()
+
+    async def cut(self) -> None:
+        """Do what can be done with a body that did not come to its end; nothing by default.
+
+        Nobody waits for an answer any more.
+        """
+
+
+class NotFound(HubHandler):
+    """Whatever is at none of our addresses."""
+
+    needs: ClassVar[dict[str, Need]] = dict.fromkeys(
+        web.RequestHandler.SUPPORTED_METHODS, Need.PUBLIC
+    )
+
+    async def prepare(self) -> None:
+        """Answer 404 to everybody alike."""
+        self.count()
+        raise web.HTTPError(404)

@@ -1,0 +1,178 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Projects: which there are, who may use them, and their runs and commits."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from dotscience_jupyter.api import bodies
+from dotscience_jupyter.api import models as api
+from dotscience_jupyter.hub import models
+from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.project import HEAD, Project, ProjectInfo
+
+from .base import HubHandler
+
+_PAGE = 1000
+
+
+class ProjectsHandler(HubHandler):
+    """All projects that one may see."""
+
+    needs: ClassVar[dict[str, Need]] = {"GET": Need.USER, "POST": Need.USER}
+
+    async def get(self) -> None:
+        """Answer with them; dots that belong to none are among them."""
+        found = await self.run(self.hub.projects.visible_to, self.asker)
+        self.answer(models.ProjectList(items=[_project(info) for info in found]))
+
+    async def post(self) -> None:
+        """Make one."""
+        given = self.body(models.NewProject)
+        info = await self.run(self.hub.projects.create, self.asker, given.name)
+        self.set_header("Location", f"{self.hub.config.base_url}/api/v1/projects/{info.id}")
+        self.answer(_project(info, role="owner", commits=0, runs=0), 201)
+
+
+class ProjectHandler(HubHandler):
+    """A project."""
+
+    needs: ClassVar[dict[str, Need]] = {
+        "GET": Need.READ,
+        "PATCH": Need.OWNER,
+        "DELETE": Need.OWNER,
+    }
+
+    async def get(self, project: str) -> None:
+        """Answer with what is known of it."""
+
+        def work(project: Project) -> dict[str, Any]:
+            commits, runs = project.records.counts()
+            role = self.hub.projects.role(self.asker, self.info)
+            head = project.commit_id(HEAD)
+            return {"role": role, "commits": commits, "runs": runs, "head": head}
+
+        self.answer(_project(self.info, **await self.in_project(work)))
+
+    async def patch(self, project: str) -> None:
+        """Give it another name."""
+        given = self.body(models.ChangedProject)
+        info = await self.run(
+            self.hub.projects.rename, self.info, given.name, actor=self.asker.name
+        )
+        self.answer(_project(info))
+
+    async def delete(self, project: str) -> None:
+        """Take it away; the parameter ``confirm`` has to be its name."""
+        confirm = self.get_query_argument("confirm", "", strip=False)
+        await self.run(self.hub.projects.delete, self.info, confirm=confirm, actor=self.asker.name)
+        self.set_status(204)
+
+
+class MembersHandler(HubHandler):
+    """Who may use a project."""
+
+    needs: ClassVar[dict[str, Need]] = {"GET": Need.READ, "POST": Need.OWNER}
+
+    async def get(self, project: str) -> None:
+        """Answer with the owner and the collaborators."""
+        found = await self.run(self.hub.projects.members, self.info)
+        members = [models.Member(name=user.name, role=role) for user, role in found]
+        self.answer(models.MemberList(items=members))
+
+    async def post(self, project: str) -> None:
+        """Let a user read and write."""
+        given = self.body(models.NewMember)
+        user = await self.run(self.hub.identity.get_user, given.name)
+        await self.run(self.hub.projects.add_collaborator, self.info, user, actor=self.asker.name)
+        self.set_status(204)
+
+
+class MemberHandler(HubHandler):
+    """Somebody who may use a project."""
+
+    needs: ClassVar[dict[str, Need]] = {"DELETE": Need.OWNER}
+
+    async def delete(self, project: str, name: str) -> None:
+        """Let that user read and write no more."""
+        user = await self.run(self.hub.identity.get_user, name)
+        await self.run(
+            self.hub.projects.remove_collaborator, self.info, user, actor=self.asker.name
+        )
+        self.set_status(204)
+
+
+class RunsHandler(HubHandler):
+    """The runs of a project."""
+
+    needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+
+    async def get(self, project: str) -> None:
+        """Answer with a page of them, as the API of the Jupyter server does."""
+        given = {
+            name: self.get_query_argument(name, "", strip=False)
+            for name in ("where", "search", "sort")
+        }
+        offset, limit = self.number("offset", 0), self.number("limit", 100, most=_PAGE)
+
+        def work(project: Project) -> str:
+            found, total = project.records.list_runs(**given, offset=offset, limit=limit)
+            names = project.records.value_names()
+            return api.RunList(
+                items=[bodies.run_summary(row) for row in found],
+                total=total,
+                offset=offset,
+                parameters=names.get("parameter", []),
+                metrics=names.get("metric", []),
+            ).model_dump_json()
+
+        self.finish(await self.in_project(work))
+
+
+class CommitsHandler(HubHandler):
+    """The commits of a project."""
+
+    needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+
+    async def get(self, project: str) -> None:
+        """Answer with a page of those that led to a ref (``HEAD`` by default), newest first."""
+        ref = self.get_query_argument("ref", HEAD, strip=False)
+        offset, limit = self.number("offset", 0), self.number("limit", 100, most=_PAGE)
+
+        def work(project: Project) -> str:
+            newest = project.commit_id(ref)
+            found, total = (
+                ([], 0)
+                if newest is None
+                else project.records.log(newest, offset=offset, limit=limit)
+            )
+            return api.CommitList(
+                items=[bodies.commit(row) for row in found], total=total, offset=offset
+            ).model_dump_json()
+
+        self.finish(await self.in_project(work))
+
+
+def _project(info: ProjectInfo, **more: Any) -> models.Project:
+    return models.Project(
+        id=info.id,
+        name=info.name,
+        owner=info.owner,
+        kind="dot" if info.kind == "dot" else "project",
+        dot=info.dot,
+        created=info.created,
+        **more,
+    )
+
+
+_ONE = r"/api/v1/projects/(?P<project>[^/]+)"
+
+ROUTES: list[tuple[str, type[HubHandler]]] = [
+    (r"/api/v1/projects", ProjectsHandler),
+    (_ONE, ProjectHandler),
+    (rf"{_ONE}/members", MembersHandler),
+    (rf"{_ONE}/members/(?P<name>[^/]+)", MemberHandler),
+    (rf"{_ONE}/runs", RunsHandler),
+    (rf"{_ONE}/commits", CommitsHandler),
+]

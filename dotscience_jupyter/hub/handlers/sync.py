@@ -1,0 +1,294 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""What workspaces push and pull through; docs/sync.md describes each request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, ClassVar
+
+from pydantic import Field
+
+from dotscience_jupyter.api.errors import ApiError
+from dotscience_jupyter.api.models import Body
+from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.project import Project
+from dotscience_jupyter.hub.publishing import LackingError, blamed_on_sender, publish
+from dotscience_jupyter.snapshots import CorruptStoreError, SnapshotError, SnapshotNotFoundError
+from dotscience_jupyter.sync.lines import Line, read_line
+
+from .base import HubHandler, UploadHandler
+from .sending import Sending
+
+MOST_IDS = 65_536
+MOST_COMMITS = 10_000
+
+PAGE = 1000
+"""Commits that one answer holds at most."""
+
+PAGE_BYTES = 1 << 25
+_PART = 1 << 18
+_CUT_SECONDS = 60.0
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_COMMITS = "application/x-ndjson"
+_BINARY = "application/octet-stream"
+
+
+class Refs(Body):
+    """The heads of a project's histories, by name."""
+
+    refs: dict[str, str]
+
+
+class Have(Body):
+    """Commits that the hub is asked about."""
+
+    commits: list[str] = Field(max_length=MOST_COMMITS)
+
+
+class Wanted(Body):
+    """A commit that is wanted with all before it, and commits that the asker has."""
+
+    want: str
+    have: list[str] = Field(default=[], max_length=MOST_COMMITS)
+
+
+class Item(Body):
+    """A snapshot that is wanted, what it builds upon, and the token of a transfer that was cut."""
+
+    snapshot: str
+    base: str = ""
+    resume: str = ""
+
+
+class Items(Body):
+    """Snapshots that are wanted, one after the other."""
+
+    items: list[Item] = Field(min_length=1, max_length=1000)
+
+
+class Published(Body):
+    """What became of commits that were pushed."""
+
+    state: str = Field(description="published, known or diverged")
+    head: str = Field(description="The newest commit of the project now")
+    ref: str = Field(description="Where the commits are")
+
+
+class RefsHandler(HubHandler):
+    """The heads of the histories."""
+
+    needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+
+    async def get(self, project: str) -> None:
+        """Answer with them."""
+        self.answer(Refs(refs=await self.in_project(lambda opened: opened.records.refs())))
+
+
+class HaveHandler(HubHandler):
+    """Which commits are there."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+
+    async def post(self, project: str) -> None:
+        """Answer with those of the commits that are."""
+        asked = self.body(Have)
+
+        def work(opened: Project) -> list[str]:
+            known = opened.records.known_commits(asked.commits)
+            return [id_ for id_ in asked.commits if id_ in known]
+
+        self.answer(Have(commits=await self.in_project(work)))
+
+
+class MissingHandler(HubHandler):
+    """Which objects are there."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+
+    async def post(self, project: str) -> None:
+        """Answer with those of the ids, 32 bytes each, that are not."""
+        body = self.request.body
+        if len(body) % 32 or len(body) > 32 * MOST_IDS:
+            raise ApiError(400, "invalid_request", f"The body is up to {MOST_IDS} ids of 32 bytes.")
+        ids = [body[at : at + 32] for at in range(0, len(body), 32)]
+        # who was cut asks at once, and what arrived until then is still being taken in
+        if under_way := ObjectsHandler.cut_ones.get(self.info.id):
+            await asyncio.wait([*under_way], timeout=_CUT_SECONDS)
+        found = await self.in_project(lambda opened: opened.engine.missing(ids))
+        self.set_header("Content-Type", _BINARY)
+        self.finish(b"".join(found))
+
+
+class ObjectsHandler(UploadHandler):
+    """Objects that arrive."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+
+    cut_ones: ClassVar[dict[str, set[asyncio.Future[None]]]] = {}
+    """By project, uploads that were cut and of which is taken in what arrived."""
+
+    async def post(self, project: str) -> None:
+        """Take them in."""
+        file = await self.upload.finish()
+
+        await self.in_project(_unpack, file)
+        self.set_status(204)
+
+    async def cut(self) -> None:
+        """Take in what arrived: the client asks what is missing and goes on with that."""
+        done = asyncio.get_running_loop().create_future()
+        under_way = self.cut_ones.setdefault(self.info.id, set())
+        under_way.add(done)
+        try:
+            file = await self.upload.finish()
+            with contextlib.suppress(SnapshotError, ApiError):  # nobody is there to be told
+                await self.in_project(_unpack, file)
+        finally:
+            done.set_result(None)
+            under_way.discard(done)
+            if not under_way:
+                self.cut_ones.pop(self.info.id, None)
+
+
+class PushHandler(UploadHandler):
+    """Commits that arrive."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+
+    async def post(self, project: str) -> None:
+        """Record and publish them, or answer with what of their content is lacking."""
+        head = self.get_query_argument("head", "")
+        if not _ID.fullmatch(head):
+            raise ApiError(400, "invalid_request", "The parameter 'head' is the id of a commit.")
+        file = await self.upload.finish()
+
+        def work(opened: Project) -> Published:
+            done = publish(opened, head, _lines(file), file)
+            if done.state != "known":
+                self.hub.audit.append(
+                    self.asker.name,
+                    "project.push",
+                    f"project:{self.info.id}",
+                    {"head": head, "ref": done.ref, "commits": done.commits},
+                )
+            return Published(state=done.state, head=done.head, ref=done.ref)
+
+        try:
+            self.answer(await self.in_project(work))
+        except LackingError as error:
+            self.set_status(409)
+            self.finish(
+                {
+                    "code": "lacking",
+                    "message": "Content of these commits is not there yet, so none of them was "
+                    "recorded. Send it, and then the commits again.",
+                    "lacking": [id_.hex() for id_ in error.ids],
+                }
+            )
+
+
+class PullHandler(HubHandler):
+    """Commits that leave."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.READ}
+
+    async def post(self, project: str) -> None:
+        """Answer with the first of those that the asker does not have, parents first."""
+        asked = self.body(Wanted)
+        async with self.opened() as opened:
+            ids = await self.run(_outbox, opened, asked)
+            self.set_header("Content-Type", _COMMITS)
+            await self.stream(_page(opened.records.export(ids)))
+
+
+class ContentHandler(HubHandler):
+    """Content that leaves."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.READ}
+
+    async def post(self, project: str) -> None:
+        """Answer with snapshots as streams, one after the other."""
+        items = self.body(Items).items
+        self.set_header("Content-Type", _BINARY)
+        async with self.opened() as opened:
+
+            def work(to: BinaryIO) -> None:
+                for item in items:
+                    _send(opened, item, to)
+
+            await Sending(self).run(work)
+
+
+def _unpack(opened: Project, file: BinaryIO) -> None:
+    with blamed_on_sender():
+        opened.engine.unpack(file)
+
+
+def _send(opened: Project, item: Item, to: BinaryIO) -> None:
+    try:
+        opened.engine.send(item.snapshot, to, item.base or None, item.resume)
+    except (SnapshotNotFoundError, CorruptStoreError):
+        raise
+    except SnapshotError as error:
+        if not item.resume:
+            raise
+        raise ApiError(409, "resume", str(error)) from error
+
+
+def _lines(file: BinaryIO) -> Iterator[Line]:
+    """Yield what a body tells of commits. Raise ApiError 400 if it is not what it should be."""
+    file.seek(0)
+    for number, text in enumerate(file, 1):
+        try:
+            line = read_line(text)
+            if not _ID.fullmatch(line.snapshot):
+                raise ValueError("its content has no id")
+            yield line
+        except ValueError as error:
+            raise ApiError(
+                400,
+                "invalid_request",
+                f"Commit number {number} cannot be read: {error}. Nothing was recorded.",
+            ) from None
+
+
+def _outbox(opened: Project, asked: Wanted) -> list[str]:
+    records = opened.records
+    if not records.known_commits([asked.want]):
+        raise ApiError(404, "not_found", f"There is no commit {asked.want[:64]!r} here.")
+    found = records.missing_from(asked.want, records.known_commits(asked.have))
+    return found[:PAGE]
+
+
+def _page(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield lines in parts of some size, up to about the size of a page."""
+    total = 0
+    part = bytearray()
+    for line in lines:
+        part += line
+        total += len(line)
+        if len(part) >= _PART:
+            yield bytes(part)
+            part.clear()
+        if total >= PAGE_BYTES:
+            break
+    if part:
+        yield bytes(part)
+
+
+_PROJECT = r"/api/v1/projects/(?P<project>[^/]+)"
+
+ROUTES: list[tuple[str, type[HubHandler]]] = [
+    (rf"{_PROJECT}/refs", RefsHandler),
+    (rf"{_PROJECT}/have", HaveHandler),
+    (rf"{_PROJECT}/objects/missing", MissingHandler),
+    (rf"{_PROJECT}/objects/get", ContentHandler),
+    (rf"{_PROJECT}/objects", ObjectsHandler),
+    (rf"{_PROJECT}/push", PushHandler),
+    (rf"{_PROJECT}/pull", PullHandler),
+]

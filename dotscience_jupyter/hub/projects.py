@@ -1,0 +1,424 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""The projects of a hub: who has which, who else may use them, and those that are open."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Executable, delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from dotscience_jupyter.api.errors import ApiError
+
+from .audit import Audit
+from .database import HubDatabase
+from .identity import NAME, User
+from .project import Project, ProjectInfo
+from .tables import CollaboratorRow, ProjectRow, UserRow
+
+Role = Literal["owner", "collaborator", "admin"]
+Kind = Literal["project", "dot"]
+
+MOST_OPEN = 32
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_LOCAL = "(local)"
+
+_WITH_OWNER = select(ProjectRow, UserRow.name).join(UserRow, UserRow.id == ProjectRow.owner_id)
+_LISTED = _WITH_OWNER.order_by(UserRow.name_key, ProjectRow.name, ProjectRow.kind, ProjectRow.id)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open project and how many use it now."""
+
+    project: Project
+    users: int = 0
+
+
+class Projects:
+    """All projects. Thread-safe.
+
+    Parameters
+    ----------
+    database
+        The hub's own.
+    data
+        The data folder.
+    records_url
+        Of a PostgreSQL database where the records of projects are; "" for one SQLite file each.
+    """
+
+    def __init__(
+        self,
+        database: HubDatabase,
+        audit: Audit,
+        data: Path,
+        records_url: str = "",
+        *,
+        most_open: int = MOST_OPEN,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._audit = audit
+        self._folder = data / "projects"
+        self._records_url = records_url
+        self._most_open = most_open
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+
+    # -- making and finding --------------------------------------------------------------------
+
+    def create(
+        self, owner: User, name: str, kind: Kind = "project", *, actor: str | None = None
+    ) -> ProjectInfo:
+        """Make a project with no commit, or a dot of that name which belongs to none.
+
+        Raises
+        ------
+        ApiError
+            409 ``exists`` if the owner has one of that name, 400 for a bad name.
+        """
+        _check_name(name, kind)
+        id_ = str(uuid.uuid4())
+        dot = f"project-{id_[:8]}-default-workspace" if kind == "project" else name
+        row = ProjectRow(
+            id=id_,
+            owner_id=owner.id,
+            kind=kind,
+            name=name,
+            dot=dot,
+            created=self._clock(),
+            name_key=name,
+            dot_key=dot,
+        )
+        try:
+            with self._database.writing() as session:
+                session.add(row)
+                session.flush()
+                self._audit.append(
+                    owner.name if actor is None else actor,
+                    f"{kind}.create",
+                    f"{kind}:{id_}",
+                    {"name": name, "owner": owner.name},
+                    session=session,
+                )
+        except IntegrityError:
+            raise _exists(owner.name, name) from None
+        return _info(row, owner.name)
+
+    def get(self, id_: str) -> ProjectInfo | None:
+        """Return the project with that id."""
+        if not _UUID.fullmatch(id_):
+            return None
+        return self._one(ProjectRow.id == id_)
+
+    def by_name(self, owner_name: str, name: str) -> ProjectInfo | None:
+        """Return the owner's project of that name."""
+        return self._one(
+            UserRow.name_key == owner_name.lower(),
+            ProjectRow.kind == "project",
+            ProjectRow.name_key == name,
+        )
+
+    def by_dot(self, namespace: str, dot: str) -> ProjectInfo | None:
+        """Return the project whose dot that is in the namespace of a user."""
+        return self._one(UserRow.name_key == namespace.lower(), ProjectRow.dot_key == dot)
+
+    def _one(self, *conditions: ColumnElement[bool]) -> ProjectInfo | None:
+        query = _WITH_OWNER.where(ProjectRow.deleted.is_(None), *conditions)
+        with self._database.reading() as session:
+            found = session.execute(query).one_or_none()
+        return None if found is None else _info(*found)
+
+    def visible_to(self, user: User, kind: Kind | None = None) -> list[ProjectInfo]:
+        """Return what a user may see, by owner and name: all for an admin."""
+        query = _LISTED.where(ProjectRow.deleted.is_(None))
+        if kind is not None:
+            query = query.where(ProjectRow.kind == kind)
+        if not user.admin:
+            mine = select(CollaboratorRow.project_id).where(CollaboratorRow.user_id == user.id)
+            query = query.where(or_(ProjectRow.owner_id == user.id, ProjectRow.id.in_(mine)))
+        return self._listed(query)
+
+    def all(self) -> list[ProjectInfo]:
+        """Return all that were not deleted, by owner and name."""
+        return self._listed(_LISTED.where(ProjectRow.deleted.is_(None)))
+
+    def deleted(self) -> list[ProjectInfo]:
+        """Return those that were deleted and not purged."""
+        return self._listed(_LISTED.where(ProjectRow.deleted.is_not(None)))
+
+    def _listed(self, query: Executable) -> list[ProjectInfo]:
+        with self._database.reading() as session:
+            return [_info(row, owner) for row, owner in session.execute(query)]
+
+    def count(self) -> int:
+        """Return how many projects and dots there are."""
+        query = select(func.count()).select_from(ProjectRow).where(ProjectRow.deleted.is_(None))
+        with self._database.reading() as session:
+            return session.scalar(query) or 0
+
+    # -- who may -------------------------------------------------------------------------------
+
+    def role(self, user: User, info: ProjectInfo) -> Role | None:
+        """Return what a user is to a project: None for one who may not know that it exists."""
+        if info.owner_id == user.id:
+            return "owner"
+        with self._database.reading() as session:
+            if session.get(CollaboratorRow, (info.id, user.id)) is not None:
+                return "admin" if user.admin else "collaborator"
+        return "admin" if user.admin else None
+
+    def members(self, info: ProjectInfo) -> list[tuple[User, Role]]:
+        """Return the owner, then the collaborators by name."""
+        query = (
+            select(UserRow)
+            .join(CollaboratorRow, CollaboratorRow.user_id == UserRow.id)
+            .where(CollaboratorRow.project_id == info.id)
+            .order_by(UserRow.name_key)
+        )
+        with self._database.reading() as session:
+            owner = session.get_one(UserRow, info.owner_id)
+            rows = list(session.scalars(query))
+        found: list[tuple[User, Role]] = [(User(owner.id, owner.name, owner.admin), "owner")]
+        return found + [(User(row.id, row.name, row.admin), "collaborator") for row in rows]
+
+    def add_collaborator(self, info: ProjectInfo, user: User, *, actor: str = _LOCAL) -> None:
+        """Let a user read and write a project; that it may already is no error."""
+        if user.id == info.owner_id:
+            return
+        with self._database.writing() as session:
+            self._row(session, info)
+            if session.get(CollaboratorRow, (info.id, user.id)) is None:
+                session.add(
+                    CollaboratorRow(project_id=info.id, user_id=user.id, added=self._clock())
+                )
+                self._note(session, actor, "collaborator.add", info, {"user": user.name})
+
+    def remove_collaborator(self, info: ProjectInfo, user: User, *, actor: str = _LOCAL) -> None:
+        """Let a user read and write a project no more; that it may not already is no error.
+
+        Raises
+        ------
+        ApiError
+            409 ``refused`` for the owner.
+        """
+        if user.id == info.owner_id:
+            raise ApiError(409, "refused", f"{user.name} owns the project and stays a member.")
+        with self._database.writing() as session:
+            self._row(session, info)
+            row = session.get(CollaboratorRow, (info.id, user.id))
+            if row is not None:
+                session.delete(row)
+                self._note(session, actor, "collaborator.remove", info, {"user": user.name})
+
+    # -- changing and deleting -----------------------------------------------------------------
+
+    def rename(self, info: ProjectInfo, name: str, *, actor: str = _LOCAL) -> ProjectInfo:
+        """Give a project another name; its dot keeps its own. Errors as :meth:`create`."""
+        if info.kind == "dot":
+            raise ApiError(409, "refused", "A dot's name is its address, so it stays.")
+        _check_name(name, "project")
+        try:
+            with self._database.writing() as session:
+                row = self._row(session, info)
+                row.name = row.name_key = name
+                session.flush()
+                self._note(session, actor, "project.rename", info, {"from": info.name, "to": name})
+        except IntegrityError:
+            raise _exists(info.owner, name) from None
+        return _info(row, info.owner)
+
+    def delete(self, info: ProjectInfo, *, confirm: str, actor: str = _LOCAL) -> None:
+        """Take a project away from everybody; an admin can bring it back until it is purged.
+
+        Parameters
+        ----------
+        confirm
+            The project's name, so that nobody deletes the wrong one.
+
+        Raises
+        ------
+        ApiError
+            409 ``refused`` if ``confirm`` is not its name.
+        """
+        if confirm != info.name:
+            raise ApiError(
+                409,
+                "refused",
+                f"Nothing was deleted. To delete this {info.kind}, give its name as well.",
+            )
+        with self._database.writing() as session:
+            row = self._row(session, info)
+            row.deleted = self._clock()
+            row.name_key = row.dot_key = row.id
+            self._note(session, actor, f"{info.kind}.delete", info, {"name": info.name})
+
+    def restore(self, id_: str, *, actor: str = _LOCAL) -> ProjectInfo:
+        """Bring a deleted project back.
+
+        Raises
+        ------
+        ApiError
+            404 if there is none; 409 ``exists`` if its owner has another of that name now.
+        """
+        info = self._deleted(id_)
+        try:
+            with self._database.writing() as session:
+                row = session.get_one(ProjectRow, id_)
+                row.deleted, row.name_key, row.dot_key = None, row.name, row.dot
+                session.flush()
+                self._note(session, actor, f"{info.kind}.restore", info, {"name": info.name})
+        except IntegrityError:
+            raise _exists(info.owner, info.name) from None
+        return info
+
+    def purge(self, id_: str, *, actor: str = _LOCAL) -> None:
+        """Remove a deleted project with its records and content, for good. Errors: 404."""
+        info = self._deleted(id_)
+        with self._lock:
+            opened = self._open.pop(id_, None)
+        if opened is not None:
+            opened.project.close()
+        with self._database.writing() as session:
+            session.execute(delete(CollaboratorRow).where(CollaboratorRow.project_id == id_))
+            session.execute(delete(ProjectRow).where(ProjectRow.id == id_))
+            self._note(session, actor, f"{info.kind}.purge", info, {"name": info.name})
+            if self._records_url:
+                from sqlalchemy import text
+
+                schema = Project.schema_of(id_)
+                session.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+        shutil.rmtree(self._folder / id_, ignore_errors=True)
+
+    def _deleted(self, id_: str) -> ProjectInfo:
+        for info in self.deleted():
+            if info.id == id_:
+                return info
+        raise ApiError(404, "not_found", "There is no deleted project with that id.")
+
+    def _row(self, session: Session, info: ProjectInfo) -> ProjectRow:
+        row = session.get(ProjectRow, info.id)
+        if row is None or row.deleted is not None:
+            raise ApiError(404, "not_found", "There is no such project (any more).")
+        return row
+
+    def _note(
+        self, session: Session, actor: str, action: str, info: ProjectInfo, details: dict[str, str]
+    ) -> None:
+        self._audit.append(actor, action, f"{info.kind}:{info.id}", details, session=session)
+
+    def tmp(self, info: ProjectInfo) -> Path:
+        """Return a folder for what is being uploaded to a project; it is made if need be."""
+        folder = self._folder / info.id / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    # -- those that are open -------------------------------------------------------------------
+
+    @contextmanager
+    def open(self, info: ProjectInfo) -> Iterator[Project]:
+        """Give the open project; it stays open for a while after, and as long as anybody uses it.
+
+        Raises
+        ------
+        RecordsError, SnapshotError
+            If its records or content cannot be opened.
+        """
+        opened = self._acquire(info)
+        try:
+            yield opened.project
+        finally:
+            self._release(opened)
+
+    def _acquire(self, info: ProjectInfo) -> _Open:
+        with self._lock:
+            if found := self._use(info):
+                return found
+            opening = self._opening.setdefault(info.id, threading.Lock())
+        # opening takes a while: others' projects do not wait for it
+        with opening:
+            with self._lock:
+                if found := self._use(info):
+                    return found
+            project = Project.load(info, self._folder / info.id, self._records_url)
+            with self._lock:
+                made = self._open[info.id] = _Open(project, 1)
+                self._opening.pop(info.id, None)
+        self._close_unused()
+        return made
+
+    def _use(self, info: ProjectInfo) -> _Open | None:
+        found = self._open.get(info.id)
+        if found is not None:
+            found.users += 1
+            found.project.info = info
+            self._open.move_to_end(info.id)
+        return found
+
+    def _release(self, opened: _Open) -> None:
+        with self._lock:
+            opened.users -= 1
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        over: list[Project] = []
+        with self._lock:
+            for id_, opened in list(self._open.items()):
+                if len(self._open) <= self._most_open:
+                    break
+                if not opened.users:
+                    del self._open[id_]
+                    over.append(opened.project)
+        for project in over:
+            project.close()
+
+    def count_open(self) -> int:
+        """Return how many are open now."""
+        with self._lock:
+            return len(self._open)
+
+    def close(self) -> None:
+        """Close all; nobody may use one any more."""
+        with self._lock:
+            opened, self._open = list(self._open.values()), OrderedDict()
+        for each in opened:
+            each.project.close()
+
+
+def _info(row: ProjectRow, owner: str) -> ProjectInfo:
+    return ProjectInfo(
+        row.id, row.owner_id, owner, row.kind, row.name, row.dot, row.created, row.deleted
+    )
+
+
+def _exists(owner: str, name: str) -> ApiError:
+    return ApiError(409, "exists", f"{owner} has a project of the name {name} already.")
+
+
+def _check_name(name: str, kind: Kind) -> None:
+    if kind == "dot":
+        if not NAME.fullmatch(name):
+            raise ApiError(
+                400,
+                "invalid_request",
+                "A dot's name has 1 to 64 letters (a-z), digits, '-' and '_'.",
+            )
+    elif not 1 <= len(name) <= 100 or not all(c.isprintable() for c in name) or not name.strip():
+        raise ApiError(
+            400, "invalid_request", "A project's name has 1 to 100 characters that can be seen."
+        )

@@ -1,0 +1,19 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""All addresses that a hub serves."""
+
+from __future__ import annotations
+
+from . import original, s3
+from .handlers import account, admin, health, projects, sync
+from .handlers.base import HubHandler
+
+ROUTES: list[tuple[str, type[HubHandler]]] = [
+    *account.ROUTES,
+    *admin.ROUTES,
+    *projects.ROUTES,
+    *health.ROUTES,
+    *sync.ROUTES,
+    *original.ROUTES,
+    *s3.ROUTES,
+]
