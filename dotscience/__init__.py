@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO, TypeVar
 
-    from ._remote import DotmeshClient, DotName, RemoteNotAvailableError
+    from ._remote import DotmeshClient, DotName, HubError
     from ._run import Run
     from ._tracked import TrackedRun
 
@@ -37,7 +37,7 @@ __all__ = [
     "DotName",
     "DotmeshClient",
     "Dotscience",
-    "RemoteNotAvailableError",
+    "HubError",
     "Run",
     "add_input",
     "add_inputs",
@@ -103,7 +103,7 @@ def remote() -> None:
 
 
 def connect(username: str, apikey: str, project: str, hostname: str | None = "") -> None:
-    """Connect to a hub; this version answers with :class:`RemoteNotAvailableError`."""
+    """Connect to a project on a hub. Raise :class:`HubError` if it cannot be reached."""
     _defaultDS.connect(username, apikey, project, hostname)
 
 
@@ -134,7 +134,12 @@ def publish(
     stream
         Where the text goes; the standard output.
     build, deploy
-        Only mean something to a hub.
+        In remote mode: have the hub build an image of the run's model, and serve it.
+
+    Raises
+    ------
+    HubError
+        In remote mode, if the hub cannot be reached or refuses. The run is kept.
     """
     _defaultDS.publish(description, stream, build, deploy)
 
@@ -295,7 +300,7 @@ def __getattr__(name: str) -> Any:
     # these come with the first run, or when somebody asks for them
     if name == "Run":
         from . import _run as module
-    elif name in ("DotName", "DotmeshClient", "RemoteNotAvailableError"):
+    elif name in ("DotName", "DotmeshClient", "HubError"):
         from . import _remote as module  # type: ignore[no-redef]  # one of them is imported
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -128,21 +128,30 @@ class Dotscience:
         self._set_mode("remote")
 
     def connect(self, username: str, apikey: str, project: str, hostname: str | None = "") -> None:
-        """Connect to a hub.
+        """Connect to a project on a hub, to which runs are published from then on.
+
+        Parameters
+        ----------
+        username, apikey
+            Who publishes; a password does as well as a key.
+        project
+            The project's name; it is made with the first run if there is none.
+        hostname
+            The hub's address, such as ``https://hub.example.org``.
 
         Raises
         ------
         Exception
             If no project is named.
-        RemoteNotAvailableError
-            In this version, as soon as the hub would be asked.
+        HubError
+            If the hub cannot be reached, or does not know the user.
         """
-        from ._remote import DEFAULT_HOSTNAME, RemoteNotAvailableError
+        from ._remote import DEFAULT_HOSTNAME
 
         if not project:
             raise Exception("Please specify a project name as the third argument to ds.connect()")
         self._reset()
-        hostname = hostname or DEFAULT_HOSTNAME
+        hostname = (hostname or DEFAULT_HOSTNAME).rstrip("/")
         # by its name in the module, which programs replace with one of their own
         client = sys.modules[__package__].DotmeshClient(
             cluster_url=hostname + "/v2/dotmesh/rpc", username=username, api_key=apikey
@@ -150,8 +159,8 @@ class Dotscience:
         print("Checking connection... ", end="")
         try:
             client.ping()
-        except RemoteNotAvailableError:
-            print("not available yet!")
+        except BaseException:
+            print("not connected!")
             raise
         self._dotmesh_client = client
         self._hostname = hostname
@@ -161,12 +170,17 @@ class Dotscience:
         print("connected!")
 
     def _get_project_or_create(self, project_name: str, verbose: bool = False) -> Any:
-        from ._remote import RemoteNotAvailableError
+        """Return the project as the hub tells of it; asked for once."""
+        from ._remote import HubError, Server, find_project
 
-        raise RemoteNotAvailableError(
-            f"This version of dotscience-jupyter cannot look up the project {project_name!r} on a "
-            "hub yet. Nothing was sent."
-        )
+        if self._hostname is None or self._auth is None:
+            raise HubError(
+                "This session is in remote mode and not connected to a hub. Call "
+                "ds.connect(user, key, project, address). Nothing recorded is lost."
+            )
+        if self._cached_project is None or self._cached_project.get("name") != project_name:
+            self._cached_project = find_project(Server(self._hostname, *self._auth), project_name)
+        return self._cached_project
 
     # publishing
 
@@ -197,43 +211,61 @@ class Dotscience:
         stream
             Where the text goes.
         build, deploy
-            Only mean something to a hub.
+            In remote mode: have the hub build an image of the run's model, and serve it.
+
+        Returns
+        -------
+        dict or None
+            In remote mode what the hub made: ``run``, ``image``, ``endpoint``, ``dashboard``.
 
         Raises
         ------
-        RemoteNotAvailableError
-            In remote mode, which this version does not have yet. The run is kept.
+        HubError
+            In remote mode, if the hub cannot be reached or refuses. The run is kept and can be
+            published again.
         """
         self._settle_mode()
         run = self._check_started()
         if description is not None:
             run.set_description(description)
-        self._publish(run, stream)
-        return None
+        return self._publish(run, stream, build, deploy)
 
     def _settle_mode(self) -> None:
         if self._mode is None:
             workload = os.environ.get("DOTSCIENCE_WORKLOAD_TYPE", "")
             if workload in _WORKLOAD_TYPES:
                 getattr(self, _WORKLOAD_TYPES[workload])()
-        if self._mode == "remote":
-            from ._remote import RemoteNotAvailableError
 
-            raise RemoteNotAvailableError(
-                "This version of dotscience-jupyter cannot publish to a hub yet, so remote mode "
-                "has nowhere to publish to. Nothing was sent and nothing recorded is lost: leave "
-                "ds.remote() or ds.connect() out, and publish again."
-            )
-
-    def _publish(self, run: Run, stream: TextIO | None = sys.stdout) -> None:
+    def _publish(
+        self,
+        run: Run,
+        stream: TextIO | None = sys.stdout,
+        build: bool = False,
+        deploy: bool = False,
+    ) -> dict[str, Any] | None:
         self._settle_mode()
         run.end()
-        if self._mode is not None:
-            run._set_workload_file(self._workload_file)
-        from . import _publish
+        result = None
+        if self._mode == "remote":
+            result = self._publish_to_hub(run, build, deploy)
+        else:
+            if self._mode is not None:
+                run._set_workload_file(self._workload_file)
+            from . import _publish
 
-        _publish.publish(run, stream)
+            _publish.publish(run, stream)
         run.forget_times()
+        return result
+
+    def _publish_to_hub(self, run: Run, build: bool, deploy: bool) -> dict[str, Any]:
+        from . import _remotepublish
+        from ._remote import Connection, Server
+
+        project = self._get_project_or_create(self._project_name or "")
+        assert self._hostname is not None and self._auth is not None
+        server = Server(self._hostname, *self._auth)
+        connection = Connection(server, self._dotmesh_client, self._auth[0], project)
+        return _remotepublish.publish(connection, run, build, deploy)
 
     def run(self, description: object = None, stream: TextIO | None = sys.stdout) -> TrackedRun:
         """Return a run for a ``with`` block, which starts and publishes it.

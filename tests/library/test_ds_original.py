@@ -416,12 +416,13 @@ def test_connect_uses_the_client_of_the_module(session, monkeypatch, capsys):
     assert capsys.readouterr().out == "Checking connection... connected!\n" * 2
 
 
-def test_connect_says_not_yet(session, publish, capsys):
+def test_connect_to_nothing_leaves_the_session_as_it_was(session, publish, capsys):
     with pytest.raises(Exception, match="project name"):
         session.connect("u", "k", "")
-    with pytest.raises(session.RemoteNotAvailableError, match="jupyter dotscience init"):
-        session.connect("u", "k", "proj")
-    with pytest.raises(session.RemoteNotAvailableError):
+    for address in ("http://127.0.0.1:9", "ftp://h", "nonsense"):
+        with pytest.raises(session.HubError, match="address"):
+            session.connect("u", "k", "proj", address)
+    with pytest.raises(session.HubError, match="not connected"):
         session._defaultDS._get_project_or_create("proj")
     # and the session goes on
     session.start("still here")
@@ -432,7 +433,7 @@ def test_remote_mode_loses_nothing(session, publish):
     session.remote()
     session.start()
     session.metric("a", 1)
-    with pytest.raises(session.RemoteNotAvailableError, match="publish again"):
+    with pytest.raises(session.HubError, match="Nothing recorded is lost"):
         publish()
     assert publish.stream.getvalue() == ""
     assert session._defaultDS.currentRun._metric == {"a": "1"}
