@@ -16,7 +16,9 @@ from .errors import CommandError
 from .output import Column, Printer, many, one_line, progress, safe, size
 
 if TYPE_CHECKING:
+    from dotscience_jupyter.api.service import WorkspaceService
     from dotscience_jupyter.records.workspace import Workspace
+    from dotscience_jupyter.sync import SyncStatus
 
 STYLES = {
     "clean": "green",
@@ -92,9 +94,13 @@ def status_command(settings: Settings) -> None:
         info = service.info()
         waiting = waiting_runs(service.workspace.spool)
         root = safe(str(service.workspace.root))
+        hub = _hub(service)
     printer = settings.printer
     if printer.json:
-        printer.document(status)
+        from .remotes import hub_document
+
+        more = {} if hub is None else {"hub": hub_document(hub)}
+        printer.document({**status.model_dump(mode="json"), **more})
         return
     printer.line("Workspace ", (root, "bold"))
     printer.line(
@@ -124,6 +130,21 @@ def status_command(settings: Settings) -> None:
         )
     if status.more_changed_files:
         printer.line(f"and {many(status.more_changed_files, 'more file')}", style="dim")
+    if hub is not None:
+        from .remotes import tell_hub
+
+        printer.line()
+        tell_hub(printer, hub)
+
+
+def _hub(service: WorkspaceService) -> SyncStatus | None:
+    """Return how the workspace and its hub stand, None if it has none; the hub is not asked."""
+    if not (service.workspace.folder / "sync" / "remote.json").exists():
+        return None  # most have none, and what moves commits takes a while to import
+    from .remotes import open_sync, telling
+
+    with telling():
+        return open_sync(service).status()
 
 
 def _style(cell: str) -> str:

@@ -1,0 +1,118 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""kill -9 of the workspace's process and of the hub, at random moments of a push and a pull."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_world import RunningHub, hub
+from nursery import Nursery, free_port, nursery
+from sync_world import Site, World, world
+
+from dotscience_jupyter.records import Records
+from dotscience_jupyter.sync import OfflineError
+
+COMMITS = 10
+SIZE = 700_000
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Nursery]:
+    with nursery() as made:
+        yield made
+
+
+def history(site: Site) -> None:
+    chance = random.Random(1)
+    for number in range(COMMITS):
+        site.commit(
+            {
+                f"{number}.bin": chance.randbytes(SIZE),
+                "same.txt": str(number),
+                **{f"small/{number}-{each}.txt": str(each) for each in range(20)},
+            }
+        )
+
+
+def arrived(made: World, site: Site) -> int:
+    """How much of the history the hub has, as its files tell: always whole commits, in order."""
+    order = [each.id for each in site.records.list_commits(limit=1000)[0]][::-1]
+    folder = made.hub.data / "projects" / made.project
+    if not (folder / "records.db").exists():
+        return 0
+    records = Records.open(f"sqlite:///{folder / 'records.db'}")
+    try:
+        head = records.refs().get("HEAD")
+        return 0 if head is None else order.index(head) + 1
+    finally:
+        records.close()
+
+
+def test_a_client_that_is_killed_goes_on(tmp_path: Path, processes: Nursery) -> None:
+    chance = random.Random(3)
+    with hub(tmp_path) as running, world(running, tmp_path) as made:
+        site = made.site()
+        history(site)
+        had = killed = 0
+        walk = ["push", str(made.credentials.path)]
+        for turn in range(12):
+            child = processes.start("walk", str(site.root), walk[1], walk[0])
+            time.sleep(chance.uniform(0.0, 0.1 + 0.03 * turn))
+            killed += processes.kill(child)
+            now = arrived(made, site)
+            assert now >= had
+            had = now
+        assert killed
+        assert site.sync.push().head == site.head
+        made.verify()
+        other = made.site("other")
+        killed = 0
+        for turn in range(12):
+            child = processes.start("walk", str(other.root), walk[1], "pull")
+            time.sleep(chance.uniform(0.0, 0.1 + 0.03 * turn))
+            killed += processes.kill(child)
+            assert other.head in {"", site.head}
+        assert killed
+        assert other.sync.pull().head == site.head
+        assert other.files() == site.files()
+        assert other.records.verify() == []
+        assert other.engine.verify(other.records.snapshots()) == []
+        assert other.service.status(fresh=True).status == "clean"
+
+
+def test_a_hub_that_is_killed_has_a_whole_history(tmp_path: Path, processes: Nursery) -> None:
+    chance = random.Random(5)
+    port, data = free_port(), tmp_path / "hub"
+    child = processes.hub(data, port)
+    made = World(RunningHub(f"http://127.0.0.1:{port}", data), tmp_path)
+    site = made.site()
+    history(site)
+    processes.kill(child)
+    site.sync.patience.attempts = 1
+    had = failed = 0
+    for turn in range(8):
+        child = processes.hub(data, port)
+        killer = threading.Timer(chance.uniform(0.0, 0.1 + 0.05 * turn), processes.kill, [child])
+        killer.start()
+        try:
+            site.sync.push()
+        except OfflineError:
+            failed += 1
+        killer.join()
+        now = arrived(made, site)
+        assert now >= had
+        had = now
+    assert failed
+    child = processes.hub(data, port)
+    site.sync.patience.attempts = 5
+    assert site.sync.push().head == site.head
+    assert made.refs() == {"HEAD": site.head}
+    processes.kill(child)
+    made.verify()
+    made.close()
