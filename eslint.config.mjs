@@ -74,6 +74,7 @@ export default defineConfig([
             '../panel/model',
             '../panel/statusitem',
             '../panel/widget',
+            '../sync/statusitem',
             '../workspacecommands'
           ]
         }

@@ -83,4 +83,19 @@ export namespace CommandIDs {
 
   /** Put a file of a commit in the place of the present one: `{commit, path, to?, workspace?}`. */
   export const bringBack = 'dotscience:bring-back';
+
+  /** Let the workspace at hand belong to a hub, or log in there again. */
+  export const connectHub = 'dotscience:connect-hub';
+
+  /** Let the workspace at hand belong to no hub. */
+  export const disconnectHub = 'dotscience:disconnect-hub';
+
+  /** Send the hub every commit that it does not have. */
+  export const push = 'dotscience:push';
+
+  /** Take the hub's new commits, without touching a file. */
+  export const fetch = 'dotscience:fetch';
+
+  /** Take the hub's new commits and their files. */
+  export const pull = 'dotscience:pull';
 }

@@ -7,6 +7,7 @@ import commitSvg from '../style/icons/commit.svg';
 import compareSvg from '../style/icons/compare.svg';
 import dotscienceSvg from '../style/icons/dotscience.svg';
 import explorerSvg from '../style/icons/explorer.svg';
+import hubSvg from '../style/icons/hub.svg';
 import mergeSvg from '../style/icons/merge.svg';
 import restoreSvg from '../style/icons/restore.svg';
 import runSvg from '../style/icons/run.svg';
@@ -49,3 +50,6 @@ export const explorerIcon = new LabIcon({
   name: 'dotscience:explorer',
   svgstr: explorerSvg
 });
+
+/** What commits are sent to. */
+export const hubIcon = new LabIcon({ name: 'dotscience:hub', svgstr: hubSvg });

@@ -16,6 +16,7 @@ import { cardPlugin, runTextPlugin } from './plugins/renderers';
 import runPlugin from './plugins/run';
 import savePlugin from './plugins/save';
 import statusBarPlugin from './plugins/statusbar';
+import { hubStatusPlugin, syncPlugin } from './plugins/sync';
 import workspacePlugin from './plugins/workspace';
 
 export { ApiClient, ApiError } from './api/client';
@@ -37,6 +38,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   differencePlugin,
   mergePlugin,
   historyPlugin,
+  syncPlugin,
+  hubStatusPlugin,
   cardPlugin,
   runTextPlugin
 ];

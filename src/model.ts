@@ -107,6 +107,10 @@ export class WorkspaceTracker implements IWorkspaceTracker {
     return this._liveChanged;
   }
 
+  get syncChanged(): ISignal<IWorkspaceTracker, IWorkspaceEvent> {
+    return this._syncChanged;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -327,6 +331,10 @@ export class WorkspaceTracker implements IWorkspaceTracker {
       this._liveChanged.emit(event);
       return;
     }
+    if (event.action === 'sync') {
+      this._syncChanged.emit(event);
+      return;
+    }
     if (this._status) {
       // At once what the event knows; the lists follow from the server.
       this._setStatus({
@@ -388,6 +396,7 @@ export class WorkspaceTracker implements IWorkspaceTracker {
   private _statusAgain = false;
   private _statusChanged = new Signal<IWorkspaceTracker, Status | null>(this);
   private _suggestedPath: string | null = null;
+  private _syncChanged = new Signal<IWorkspaceTracker, IWorkspaceEvent>(this);
   private _turn = 0;
   private _workspace: Workspace | null = null;
   private _workspaceChanged = new Signal<IWorkspaceTracker, Workspace | null>(

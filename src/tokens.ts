@@ -6,7 +6,7 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import type { ApiClient, ApiError } from './api/client';
-import type { Status, Workspace } from './api/schema';
+import type { Status, SyncStatus, Workspace } from './api/schema';
 
 /**
  * The id of the npm package, which every plugin's and token's id starts with.
@@ -41,7 +41,13 @@ export interface IWorkspaceEvent {
 
   /** What happened. */
   readonly action:
-    'created' | 'status' | 'committing' | 'committed' | 'error' | 'live';
+    | 'created'
+    | 'status'
+    | 'committing'
+    | 'committed'
+    | 'error'
+    | 'live'
+    | 'sync';
 
   /** The committer's state now. */
   readonly state: 'clean' | 'changed' | 'committing' | 'error';
@@ -60,6 +66,9 @@ export interface IWorkspaceEvent {
 
   /** How many runs came with it. */
   readonly total_runs: number;
+
+  /** How the workspace and its hub stand; only there when the action is `sync`. */
+  readonly sync?: SyncStatus;
 }
 
 /**
@@ -121,6 +130,9 @@ export interface IWorkspaceTracker extends IDisposable {
   /** Emitted when runs of the workspace at hand that are under way began, went on or ended; at most twice a second. */
   readonly liveChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
 
+  /** Emitted when something changed between the workspace at hand and its hub; at most twice a second. */
+  readonly syncChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
+
   /**
    * Ask the server again for everything known of the folder at hand.
    *
@@ -142,4 +154,26 @@ export interface IWorkspaceTracker extends IDisposable {
 export const IWorkspaceTracker = new Token<IWorkspaceTracker>(
   'dotscience-jupyter:IWorkspaceTracker',
   'Knows the tracked folder at hand, its state and the API to ask for its runs.'
+);
+
+/**
+ * What is known of the hub of the workspace at hand.
+ */
+export interface IHubState {
+  /** How the workspace and its hub stand; null when there is no workspace, or not known yet. */
+  readonly status: SyncStatus | null;
+
+  /** Emitted when that changed. */
+  readonly changed: ISignal<IHubState, void>;
+
+  /** Ask the server how they stand; it does not ask the hub. */
+  load(): Promise<void>;
+}
+
+/**
+ * The token of what is known of the hub.
+ */
+export const IHubState = new Token<IHubState>(
+  'dotscience-jupyter:IHubState',
+  'Knows how the workspace at hand and its hub stand to each other.'
 );

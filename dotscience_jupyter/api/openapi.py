@@ -31,6 +31,7 @@ _STATUS_TEXT = {
     409: "It cannot be done as things are: exists, not_empty or conflict",
     416: "The file has no such range",
     500: "A fault of ours; the server's log has the details (internal)",
+    502: "The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged",
 }
 _BYTES = {
     "getFile": "application/octet-stream",

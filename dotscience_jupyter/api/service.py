@@ -28,6 +28,7 @@ from .merge import Merging
 from .paths import PathMapper, folder_path
 from .provenance import Provenance
 from .store import StoreService
+from .sync import Syncing
 from .tracking import create_workspace, no_workspace, suggest
 from .translate import translated
 
@@ -127,6 +128,11 @@ class WorkspaceService(StoreService):
     def history(self) -> FileHistories:
         """The versions of a file, and bringing one back."""
         return FileHistories(self)
+
+    @cached_property
+    def sync(self) -> Syncing:
+        """The workspace's hub, and moving commits."""
+        return Syncing(self)
 
     def info(self) -> models.Workspace:
         """Return what the workspace is and how much it holds."""

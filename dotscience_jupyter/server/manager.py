@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 from traitlets import Bool, Float, Integer, Unicode
@@ -96,6 +97,12 @@ class WorkspaceManager(LoggingConfigurable):
         committed as things are.""",
     ).tag(config=True)
 
+    push_to_hub = Bool(
+        True,
+        help="""Whether new commits of a workspace that belongs to a hub are sent there without
+        being asked: after each commit, and again until the hub can be reached.""",
+    ).tag(config=True)
+
     stop_seconds = Float(
         10.0,
         help="""How long a stopping server waits for a commit that is being made. A commit that is
@@ -108,6 +115,7 @@ class WorkspaceManager(LoggingConfigurable):
         self._emit = emit
         self._quick = ThreadPoolExecutor(6, thread_name_prefix="dotscience-quick")
         self._slow = ThreadPoolExecutor(6, thread_name_prefix="dotscience-slow")
+        self._apart = asyncio.Semaphore(6)
         self._opened: dict[Path, asyncio.Task[OpenedWorkspace]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopped = False
@@ -132,6 +140,24 @@ class WorkspaceManager(LoggingConfigurable):
         """Run something that may take minutes (a commit, a restore) in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._slow, lambda: function(*args, **kwargs))
+
+    async def run_apart(self, function: Callable[..., Answer], *args: Any) -> Answer:
+        """Run something that waits for another machine, in a thread that ends with the server.
+
+        A hub that does not answer keeps neither those who ask for something else waiting, nor a
+        server that stops.
+        """
+        done: Future[Answer] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(function(*args))
+            except BaseException as error:
+                done.set_exception(error)
+
+        async with self._apart:
+            Thread(target=work, name="dotscience-apart", daemon=True).start()
+            return await asyncio.wrap_future(done)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something in the background; what goes wrong is logged and nothing else suffers."""
@@ -238,6 +264,9 @@ class WorkspaceManager(LoggingConfigurable):
     async def stop(self) -> None:
         """Close everything; what is being committed is given a moment to end."""
         self._stopped = True
+        for opening in self._opened.values():
+            if (opened := _result(opening)) is not None:
+                opened.service.sync.give_up()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -310,6 +339,8 @@ class WorkspaceManager(LoggingConfigurable):
             service.committer.observe_files = False
         await opened.start(service, created=created)
         service.committer.settle_in_background()
+        if self.push_to_hub:
+            await self.run(service.sync.push_by_itself)
         if self.watch:
             opened.watcher = Watcher(
                 service.committer, loop=asyncio.get_running_loop(), log=self.log

@@ -14,6 +14,7 @@ from dotscience_jupyter.committer import Watcher
 
 SCHEMA = "https://dotscience-jupyter.readthedocs.io/events/workspace/v1"
 LISTED_RUNS = 20  # an event names at most so many runs
+SYNC_SECONDS = 0.5  # between two events about the hub, at least
 _PAGE = 50
 
 Emit = Callable[[dict[str, Any]], None]
@@ -36,7 +37,8 @@ class OpenedWorkspace:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._told: asyncio.Queue[str] = asyncio.Queue()
-        self._teller: asyncio.Task[None] | None = None
+        self._tellers: list[asyncio.Task[None]] = []
+        self._sync_changed = asyncio.Event()
         self._seen = 0  # sequence of the newest commit that an event has told of
         self.committing = False
 
@@ -54,18 +56,46 @@ class OpenedWorkspace:
         self._seen = 0 if head is None else head.sequence
         if created:
             self._told.put_nowait("created")
-        self._teller = asyncio.create_task(self._tell(), name="dotscience-events")
+        service.sync.listen(self._sync_told)
+        self._tellers = [
+            asyncio.create_task(self._tell(), name="dotscience-events"),
+            asyncio.create_task(self._tell_sync(), name="dotscience-sync-events"),
+        ]
 
     async def close(self) -> None:
-        """Stop watching and telling, and release the workspace."""
+        """Stop watching, telling and pushing, and release the workspace."""
         if self.watcher is not None:
             await self.watcher.stop()
             self.watcher = None
-        if self._teller is not None:
-            self._teller.cancel()
-            await asyncio.gather(self._teller, return_exceptions=True)
-            self._teller = None
+        for teller in self._tellers:
+            teller.cancel()
+        await asyncio.gather(*self._tellers, return_exceptions=True)
+        self._tellers = []
+        if not await self._run(self.service.sync.stop):
+            # what still reads from it must not find it closed; it ends with the server
+            self._log.warning("Pushing to the hub did not end in time. It goes on the next time.")
+            return
         await self._run(self.service.close)
+
+    def _sync_told(self) -> None:
+        """Take it that something about the hub changed; may be called as :meth:`told`."""
+        try:
+            self._loop.call_soon_threadsafe(self._sync_changed.set)
+        except RuntimeError:
+            self._log.debug("The server has stopped; the hub is not told of any more.")
+
+    async def _tell_sync(self) -> None:
+        """Tell how the workspace and its hub stand; of much that happens at once, the end."""
+        while True:
+            await self._sync_changed.wait()
+            self._sync_changed.clear()
+            try:
+                self._emit(await self._run(self._event, "sync"))
+            except ApiError as error:
+                self._log.warning("An event of a workspace was not sent: %s", error.message)
+            except Exception:
+                self._log.exception("An event of a workspace was not sent.")
+            await asyncio.sleep(SYNC_SECONDS)
 
     async def _tell(self) -> None:
         while True:
@@ -92,11 +122,12 @@ class OpenedWorkspace:
             head, runs = self._news()
             if runs is not None:
                 action = "committed"  # perhaps by another program, on the same workspace
+                service.sync.wake()
         else:
             newest = service.commits(0, 1).items
             head = newest[0].id if newest else None
         ids = runs or []
-        return {
+        event: dict[str, Any] = {
             "workspace": service.mapper.to_contents(service.workspace.root) or "",
             "workspace_id": service.workspace.id,
             "action": action,
@@ -107,6 +138,9 @@ class OpenedWorkspace:
             "runs": ids[:LISTED_RUNS],
             "total_runs": len(ids),
         }
+        if action == "sync":
+            event["sync"] = service.sync.status().model_dump(mode="json")
+        return event
 
     def _news(self) -> tuple[str | None, list[str] | None]:
         """Return the newest commit and the runs, newest first, of commits not told of yet.

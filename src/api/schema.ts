@@ -755,6 +755,159 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the workspace and its hub stand to each other; the hub is not asked */
+        get: operations["getSync"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/hubs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The hubs on which the user of this server is logged in */
+        get: operations["getHubs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Log in on a hub; the API key is kept where only the user of this server can read it */
+        post: operations["logIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The projects of a hub that one may see, one's own first */
+        get: operations["getHubProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/remote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the workspace belong to a project of a hub; its commits are sent there from now on */
+        post: operations["connectHub"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the workspace belong to no hub; nothing is deleted, neither here nor there */
+        post: operations["disconnectHub"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send the hub every commit that it does not have */
+        post: operations["push"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the hub's commits that are not here, without touching a file */
+        post: operations["fetch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fetch, and bring the files to the hub's newest commit where it builds upon what is here */
+        post: operations["pull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1250,6 +1403,26 @@ export interface components {
             choices: ("yours" | "theirs" | "both" | "edited" | "base")[];
         };
         /**
+         * ConnectHub
+         * @description Let the workspace belong to a project of a hub.
+         */
+        ConnectHub: {
+            /** Url */
+            url: string;
+            /**
+             * Project
+             * @description The id of a project that is there
+             * @default
+             */
+            project: string;
+            /**
+             * Name
+             * @description The name of one's own project, made if it is not there
+             * @default
+             */
+            name: string;
+        };
+        /**
          * CreateCommit
          * @description Commit the workspace as it is now.
          */
@@ -1653,6 +1826,53 @@ export interface components {
             depth: number;
         };
         /**
+         * HubLogin
+         * @description Who one is on a hub.
+         */
+        HubLogin: {
+            /** Url */
+            url: string;
+            /** User */
+            user: string;
+            /**
+             * Exposed
+             * @description Whether what is sent there can be read on its way
+             */
+            exposed: boolean;
+        };
+        /**
+         * HubLogins
+         * @description The hubs on which the user of this server is logged in.
+         */
+        HubLogins: {
+            /** Items */
+            items: components["schemas"]["HubLogin"][];
+        };
+        /**
+         * HubProject
+         * @description A project that one may see.
+         */
+        HubProject: {
+            /**
+             * Project
+             * @description Its id
+             */
+            project: string;
+            /**
+             * Name
+             * @description OWNER/PROJECT
+             */
+            name: string;
+        };
+        /**
+         * HubProjects
+         * @description The projects of a hub that one may see.
+         */
+        HubProjects: {
+            /** Items */
+            items: components["schemas"]["HubProject"][];
+        };
+        /**
          * Importance
          * @description The parameters by their weight for a metric, heaviest first.
          */
@@ -1808,6 +2028,32 @@ export interface components {
             last: number | null;
             /** Step */
             step: number | null;
+        };
+        /**
+         * LogIn
+         * @description Log in on a hub, with a password or with an API key.
+         */
+        LogIn: {
+            /** Url */
+            url: string;
+            /**
+             * User
+             * @default
+             */
+            user: string;
+            /**
+             * Password
+             * Format: password
+             * @default
+             */
+            password: string;
+            /**
+             * Key
+             * Format: password
+             * @description In place of user and password
+             * @default
+             */
+            key: string;
         };
         /**
          * LogInfo
@@ -2663,6 +2909,134 @@ export interface components {
             detail: string;
         };
         /**
+         * SyncProgress
+         * @description How far what is under way has come.
+         */
+        SyncProgress: {
+            /**
+             * Done
+             * @description Bytes
+             */
+            done: number;
+            /**
+             * Total
+             * @description Bytes; 0 while it is not known
+             */
+            total: number;
+        };
+        /**
+         * SyncRemote
+         * @description The project of a hub that a workspace belongs to.
+         */
+        SyncRemote: {
+            /** Url */
+            url: string;
+            /**
+             * Project
+             * @description The project's id
+             */
+            project: string;
+            /**
+             * Name
+             * @description OWNER/PROJECT, for people
+             */
+            name: string;
+            /**
+             * User
+             * @description Who is logged in there; None: nobody is
+             */
+            user: string | null;
+        };
+        /**
+         * SyncResult
+         * @description What moving commits did.
+         */
+        SyncResult: {
+            /**
+             * State
+             * @description nothing: there is no commit on the side that was to give them. current: there was nothing to move. published: the hub's head is the one here. behind: the hub has all of it, and more. diverged: what is here is kept on the hub, beside its head
+             * @enum {string}
+             */
+            state: "nothing" | "current" | "published" | "behind" | "diverged" | "fetched" | "pulled";
+            /**
+             * Commits
+             * @description How many were moved, or by how many the files went forward
+             */
+            commits: number;
+            /**
+             * Head
+             * @description The hub's newest commit
+             */
+            head: string | null;
+            /** Message */
+            message: string;
+        };
+        /**
+         * SyncStatus
+         * @description How a workspace and its hub stand to each other, as far as is known here.
+         */
+        SyncStatus: {
+            /**
+             * Supported
+             * @description Whether the workspace's engine can be moved to a hub
+             */
+            supported: boolean;
+            /** @description None: the workspace belongs to no hub */
+            remote: components["schemas"]["SyncRemote"] | null;
+            /**
+             * Activity
+             * @enum {string}
+             */
+            activity: "idle" | "pushing" | "fetching" | "pulling";
+            /** @description None where nothing was moved yet */
+            progress: components["schemas"]["SyncProgress"] | null;
+            /**
+             * Ahead
+             * @description Commits that only the workspace has
+             */
+            ahead: number;
+            /**
+             * Behind
+             * @description Commits that only the hub has, of those that were fetched
+             */
+            behind: number;
+            /**
+             * Newer
+             * @description Whether the hub was seen to have commits that are not here
+             */
+            newer: boolean;
+            /**
+             * Diverged
+             * @description Whether both have commits that the other one does not build upon
+             */
+            diverged: boolean;
+            /**
+             * Theirs
+             * @description The hub's newest commit, where that is here
+             */
+            theirs: string | null;
+            /**
+             * Asked
+             * @description When the hub was asked the last time
+             */
+            asked: string | null;
+            /**
+             * Error
+             * @description Why it failed the last time, for people; empty: it did not
+             */
+            error: string;
+            /**
+             * Code
+             * @description The error's code
+             */
+            code: string;
+            /**
+             * Retries
+             * @description Whether what failed is tried again by itself
+             */
+            retries: boolean;
+        };
+        /**
          * Table
          * @description A page of runs as rows of a table.
          */
@@ -2980,6 +3354,7 @@ export type ComparedValue = components['schemas']['ComparedValue'];
 export type Comparison = components['schemas']['Comparison'];
 export type Completion = components['schemas']['Completion'];
 export type Conflict = components['schemas']['Conflict'];
+export type ConnectHub = components['schemas']['ConnectHub'];
 export type CreateCommit = components['schemas']['CreateCommit'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
 export type Diff = components['schemas']['Diff'];
@@ -2995,6 +3370,10 @@ export type FinishMerge = components['schemas']['FinishMerge'];
 export type Graph = components['schemas']['Graph'];
 export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
+export type HubLogin = components['schemas']['HubLogin'];
+export type HubLogins = components['schemas']['HubLogins'];
+export type HubProject = components['schemas']['HubProject'];
+export type HubProjects = components['schemas']['HubProjects'];
 export type Importance = components['schemas']['Importance'];
 export type Lineage = components['schemas']['Lineage'];
 export type LineageChange = components['schemas']['LineageChange'];
@@ -3003,6 +3382,7 @@ export type LineageNode = components['schemas']['LineageNode'];
 export type LiveList = components['schemas']['LiveList'];
 export type LiveRun = components['schemas']['LiveRun'];
 export type LiveSeries = components['schemas']['LiveSeries'];
+export type LogIn = components['schemas']['LogIn'];
 export type LogInfo = components['schemas']['LogInfo'];
 export type LogText = components['schemas']['LogText'];
 export type Merge = components['schemas']['Merge'];
@@ -3039,6 +3419,10 @@ export type SnapshotUsage = components['schemas']['SnapshotUsage'];
 export type StartMerge = components['schemas']['StartMerge'];
 export type Status = components['schemas']['Status'];
 export type Suggestion = components['schemas']['Suggestion'];
+export type SyncProgress = components['schemas']['SyncProgress'];
+export type SyncRemote = components['schemas']['SyncRemote'];
+export type SyncResult = components['schemas']['SyncResult'];
+export type SyncStatus = components['schemas']['SyncStatus'];
 export type Table = components['schemas']['Table'];
 export type TableCell = components['schemas']['TableCell'];
 export type TableComparison = components['schemas']['TableComparison'];
@@ -6589,6 +6973,683 @@ export interface operations {
             };
             /** @description A fault of ours; the server's log has the details (internal) */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSync: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHubs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubLogins"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogIn"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubLogin"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHubProjects: {
+        parameters: {
+            query: {
+                /** @description The hub's address */
+                url: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubProjects"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connectHub: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectHub"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnectHub: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    push: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fetch: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pull: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncResult"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,6 +8,8 @@ import * as React from 'react';
 
 import type { RunSummary } from '../api/schema';
 import { CommandIDs } from '../commands';
+import { HubSection } from '../sync/section';
+import type { IHubState } from '../tokens';
 import { VERSION } from '../version';
 import { Header } from './header';
 import { useNow, useSame, useSignal } from './hooks';
@@ -40,6 +42,9 @@ export interface IPanelProps {
 
   /** The translation bundle. */
   trans: TranslationBundle;
+
+  /** What is known of the hub, if anybody does. */
+  hub?: IHubState | null;
 
   /** Show what can be done with a run, at a place on the page. */
   onMenu: (run: RunSummary, x: number, y: number) => void;
@@ -75,6 +80,13 @@ export function Panel(props: IPanelProps): React.ReactElement {
       {workspace ? (
         <>
           <Header {...{ tracker, commands, trans }} />
+          {props.hub && (
+            <HubSection
+              key={`hub of ${workspace.id}`}
+              hub={props.hub}
+              {...{ commands, trans }}
+            />
+          )}
           <Runs key={workspace.id} {...props} />
         </>
       ) : (

@@ -17,7 +17,7 @@ import { EXAMPLE_CODE } from '../panel/example';
 import { RunMenu } from '../panel/menu';
 import { OLDEST, PanelModel } from '../panel/model';
 import { DotsciencePanel } from '../panel/widget';
-import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
+import { IHubState, IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 const PLUGIN_ID = 'dotscience-jupyter:panel';
 
@@ -29,14 +29,21 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: 'Adds the side panel with the runs of the workspace at hand.',
   autoStart: true,
   requires: [IWorkspaceTracker],
-  optional: [ILayoutRestorer, ICommandPalette, ISettingRegistry, ITranslator],
+  optional: [
+    ILayoutRestorer,
+    ICommandPalette,
+    ISettingRegistry,
+    ITranslator,
+    IHubState
+  ],
   activate: (
     app: JupyterFrontEnd,
     tracker: IWorkspaceTracker,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     registry: ISettingRegistry | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    hub: IHubState | null
   ) => {
     const { commands, shell } = app;
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
@@ -47,6 +54,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       commands,
       language: languageOf(translator),
       trans,
+      hub,
       onMenu: (run, x, y) => menu.open(run, x, y)
     });
 

@@ -8,7 +8,7 @@ and a test holds that each entry has a handler and each handler an entry.
 
 from __future__ import annotations
 
-from . import comparison, explore, history, merge, provenance, resources
+from . import comparison, explore, history, merge, provenance, resources, sync
 from .base import PATH, Param, Route, pattern, placeholders
 
 __all__ = ["PATH", "ROUTES", "Param", "Route", "find_route", "pattern", "placeholders"]
@@ -20,6 +20,7 @@ ROUTES: tuple[Route, ...] = (
     *comparison.ROUTES,
     *merge.ROUTES,
     *history.ROUTES,
+    *sync.ROUTES,
 )
 
 

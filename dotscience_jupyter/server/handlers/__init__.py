@@ -10,7 +10,7 @@ from jupyter_server.utils import url_path_join
 
 from dotscience_jupyter.api.routes import pattern
 
-from . import comparison, explore, files, history, merge, original, provenance, resources
+from . import comparison, explore, files, history, merge, original, provenance, resources, sync
 from .base import BaseHandler, UnknownPath
 
 HANDLERS: list[type[BaseHandler]] = [
@@ -21,6 +21,7 @@ HANDLERS: list[type[BaseHandler]] = [
     *comparison.HANDLERS,
     *merge.HANDLERS,
     *history.HANDLERS,
+    *sync.HANDLERS,
     *original.HANDLERS,
 ]
 

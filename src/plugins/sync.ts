@@ -1,0 +1,177 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { CommandIDs } from '../commands';
+import { hubIcon } from '../icons';
+import type { ISyncParts } from '../sync/actions';
+import { SyncClient } from '../sync/client';
+import { HubState } from '../sync/state';
+import { HubStatusItem } from '../sync/statusitem';
+import { IHubState, IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
+
+/**
+ * Provides what is known of the hub, and the commands that act on it.
+ */
+export const syncPlugin: JupyterFrontEndPlugin<IHubState> = {
+  id: 'dotscience-jupyter:sync',
+  description:
+    'Provides how the workspace at hand and its hub stand, and the commands that move commits.',
+  autoStart: true,
+  provides: IHubState,
+  requires: [IWorkspaceTracker],
+  optional: [IDocumentManager, ICommandPalette, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: IWorkspaceTracker,
+    documents: IDocumentManager | null,
+    palette: ICommandPalette | null,
+    translator: ITranslator | null
+  ): IHubState => {
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    const client = new SyncClient(tracker.client.serverSettings);
+    const hub = new HubState(tracker, client);
+    const ids = addCommands({
+      app,
+      tracker,
+      hub,
+      client,
+      documents,
+      trans
+    });
+    const category = trans.__('Dotscience');
+    for (const command of ids) {
+      palette?.addItem({ command, category });
+    }
+    // Whoever has the workspace read again may have moved commits with another program.
+    app.commands.commandExecuted.connect((_, { id }) => {
+      if (id === CommandIDs.refresh) {
+        void hub.load();
+      }
+    });
+    return hub;
+  }
+};
+
+/**
+ * Shows in the status bar how the workspace and its hub stand.
+ */
+export const hubStatusPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'dotscience-jupyter:hub-status',
+  description:
+    'Shows in the status bar how the workspace and its hub stand to each other.',
+  autoStart: true,
+  requires: [IHubState],
+  optional: [IStatusBar, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    hub: IHubState,
+    statusBar: IStatusBar | null,
+    translator: ITranslator | null
+  ) => {
+    if (!statusBar) {
+      return;
+    }
+    const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
+    const item = new HubStatusItem(hub, app.commands, trans);
+    statusBar.registerStatusItem('dotscience-jupyter:hub-status', {
+      item,
+      align: 'left',
+      rank: 101,
+      isActive: () => item.isActive,
+      activeStateChanged: item.activeChanged
+    });
+  }
+};
+
+/**
+ * Add the commands that act on the hub of the workspace at hand.
+ *
+ * @returns Their ids
+ */
+function addCommands(parts: ISyncParts): string[] {
+  const { app, hub, tracker, trans } = parts;
+  const { commands } = app;
+  const isConnected = (): boolean => Boolean(hub.status?.remote);
+  const execute = async (
+    what: 'connect' | 'disconnect' | 'push' | 'fetch' | 'pull'
+  ): Promise<unknown> => {
+    const actions = await import('../sync/actions');
+    return actions.act<unknown>(parts, actions[what]);
+  };
+  const describedBy = { args: { type: 'object', properties: {} } };
+
+  commands.addCommand(CommandIDs.connectHub, {
+    label: () =>
+      isConnected()
+        ? trans.__('Log In on the Hub…')
+        : trans.__('Connect to a Hub…'),
+    caption: trans.__(
+      'Choose the hub and the project to which the commits of this workspace are sent'
+    ),
+    icon: hubIcon,
+    isEnabled: () =>
+      tracker.workspace !== null && (hub.status?.supported ?? false),
+    describedBy,
+    execute: () => execute('connect')
+  });
+  commands.addCommand(CommandIDs.disconnectHub, {
+    label: trans.__('Disconnect from the Hub…'),
+    caption: trans.__(
+      'Send no more commits there; nothing is deleted, neither here nor there'
+    ),
+    icon: hubIcon,
+    isEnabled: isConnected,
+    describedBy,
+    execute: () => execute('disconnect')
+  });
+  commands.addCommand(CommandIDs.push, {
+    label: trans.__('Push to the Hub'),
+    caption: trans.__('Send the hub every commit that it does not have'),
+    icon: hubIcon,
+    isEnabled: isConnected,
+    describedBy,
+    execute: () => execute('push')
+  });
+  commands.addCommand(CommandIDs.fetch, {
+    label: trans.__('Fetch from the Hub'),
+    caption: trans.__(
+      'Take the hub’s commits that are not here, without touching a file'
+    ),
+    icon: hubIcon,
+    isEnabled: isConnected,
+    describedBy,
+    execute: () => execute('fetch')
+  });
+  commands.addCommand(CommandIDs.pull, {
+    label: trans.__('Pull from the Hub'),
+    caption: trans.__(
+      'Take the hub’s commits and bring the files to the newest, where they build upon what is here'
+    ),
+    icon: hubIcon,
+    isEnabled: isConnected,
+    describedBy,
+    execute: () => execute('pull')
+  });
+
+  const ids = [
+    CommandIDs.connectHub,
+    CommandIDs.push,
+    CommandIDs.pull,
+    CommandIDs.fetch,
+    CommandIDs.disconnectHub
+  ];
+  const changed = (): void =>
+    ids.forEach(id => commands.notifyCommandChanged(id));
+  hub.changed.connect(changed);
+  tracker.workspaceChanged.connect(changed);
+  return ids;
+}

@@ -1,0 +1,93 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type { ServerConnection } from '@jupyterlab/services';
+
+import type {
+  ConnectHub,
+  HubLogin,
+  HubLogins,
+  HubProjects,
+  LogIn,
+  SyncResult,
+  SyncStatus
+} from '../api/schema';
+import { request } from '../request';
+
+/**
+ * Asks the server about hubs, and has it move commits.
+ *
+ * Every `path` is a contents path and chooses the workspace.
+ */
+export class SyncClient {
+  /**
+   * Create a client.
+   *
+   * @param serverSettings - The application's own settings
+   */
+  constructor(readonly serverSettings: ServerConnection.ISettings) {}
+
+  /** How a workspace and its hub stand; the hub is not asked. */
+  status(path: string): Promise<SyncStatus> {
+    return request(this.serverSettings, 'v1/sync', { path });
+  }
+
+  /** The hubs on which the user is logged in. */
+  async hubs(): Promise<HubLogin[]> {
+    const answer = await request<HubLogins>(
+      this.serverSettings,
+      'v1/sync/hubs'
+    );
+    return answer.items;
+  }
+
+  /** Log in on a hub, with a password or with an API key. */
+  logIn(wanted: Partial<LogIn> & { url: string }): Promise<HubLogin> {
+    return this._post('login', {}, wanted);
+  }
+
+  /** The projects of a hub that the user may see, their own first. */
+  projects(url: string): Promise<HubProjects> {
+    return request(this.serverSettings, 'v1/sync/projects', { url });
+  }
+
+  /** Let a workspace belong to a project, by its id, or by the name of a new one. */
+  connect(
+    path: string,
+    wanted: Partial<ConnectHub> & { url: string }
+  ): Promise<SyncStatus> {
+    return this._post('remote', { path }, wanted);
+  }
+
+  /** Let a workspace belong to no hub. */
+  disconnect(path: string): Promise<SyncStatus> {
+    return this._post('disconnect', { path });
+  }
+
+  /** Send the hub every commit that it does not have. */
+  push(path: string): Promise<SyncResult> {
+    return this._post('push', { path });
+  }
+
+  /** Take the hub's new commits. */
+  fetch(path: string): Promise<SyncResult> {
+    return this._post('fetch', { path });
+  }
+
+  /** Take the hub's new commits and their files. */
+  pull(path: string): Promise<SyncResult> {
+    return this._post('pull', { path });
+  }
+
+  private _post<T>(
+    what: string,
+    query: Record<string, string>,
+    body: unknown = {}
+  ): Promise<T> {
+    return request(this.serverSettings, `v1/sync/${what}`, query, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'Content-Type': 'application/json' }
+    });
+  }
+}
