@@ -102,6 +102,7 @@ bench: $(STAMPS)/front $(STAMPS)/test $(STAMPS)/ui chromium ## run the benchmark
 	@python benchmarks/explorer.py --json sandbox/benchmarks/explorer.json
 	@python benchmarks/provenance.py --json sandbox/benchmarks/provenance.json
 	@python benchmarks/notebooks.py --json sandbox/benchmarks/notebooks.json
+	@python benchmarks/hub.py
 	@python benchmarks/panels.py
 
 generate: $(STAMPS)/node $(STAMPS)/test ## write docs/openapi.json and the TypeScript types anew

@@ -10,7 +10,9 @@ process.env.TARGET_URL = `http://127.0.0.1:${port}/user/me`;
 module.exports = {
   ...baseConfig,
   testDir: './tests',
-  timeout: 180000,
+  timeout: 300000,
+  // other tests may run beside these
+  expect: { timeout: 20000 },
   workers: 1,
   retries: process.env.CI ? 1 : 0,
   reporter: [
