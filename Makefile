@@ -55,6 +55,12 @@ $(STAMPS)/package: pyproject.toml $(STAMPS)/venv $(wildcard jupyter-config/serve
 	@jupyter-builder develop . --overwrite > $(STAMPS)/develop.log 2>&1 || { cat $(STAMPS)/develop.log; exit 1; }
 	@touch $@
 
+# what the tests need but for the package itself; CI has it installed while the front end is built
+$(STAMPS)/requirements: pyproject.toml $(STAMPS)/venv
+	@python scripts/requirements.py > $@.txt
+	@$(PIP) -r $@.txt
+	@touch $@
+
 $(STAMPS)/test: $(STAMPS)/package
 	@echo "Installing what the tests need ..."
 	@SKIP_JUPYTER_BUILDER=1 $(PIP) -e ".[lab,examples,test,lint]"

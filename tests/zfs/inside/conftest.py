@@ -15,6 +15,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "snapshots"))
 
 from zfs_world import Pool, new_pool
 
+LONG = {
+    "test_a_replica_that_somebody_wrote_to_takes_the_next_increment",
+    "test_increments_build_on_each_other",
+    "test_what_zfs_diff_leaves_out_did_not_change",
+    "test_with_pypis_pyzfs",
+}
+"""Tests beside the shared suite that take a quarter of an emulated machine's time."""
+
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +39,7 @@ def pool() -> Iterator[Pool]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In the machine run some tests of the shared suite only, unless all are asked for."""
+    """In the machine run a part of the tests only, unless all are asked for."""
     if os.environ.get("DOTSCIENCE_ZFS_TESTS", "all") == "all":
         return
     from test_zfs_suite import CORE
@@ -40,6 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     names = {getattr(item, "originalname", item.name) for item in suite}
     assert not suite or names >= CORE, f"no such tests: {sorted(CORE - names)}"
     dropped = [item for item in suite if getattr(item, "originalname", item.name) not in CORE]
+    dropped += [item for item in items if getattr(item, "originalname", item.name) in LONG]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
