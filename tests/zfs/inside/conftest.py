@@ -18,10 +18,12 @@ from zfs_world import Pool, new_pool
 LONG = {
     "test_a_replica_that_somebody_wrote_to_takes_the_next_increment",
     "test_increments_build_on_each_other",
+    "test_two_processes_at_once",
     "test_what_zfs_diff_leaves_out_did_not_change",
     "test_with_pypis_pyzfs",
+    "test_with_the_command_alone",
 }
-"""Tests beside the shared suite that take a quarter of an emulated machine's time."""
+"""Tests that take half of an emulated machine's time, and of which others tell most."""
 
 
 @pytest.fixture(autouse=True)

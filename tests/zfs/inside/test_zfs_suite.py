@@ -34,7 +34,6 @@ CORE = {
     "test_ranges",
     "test_content_id_is_equal_for_equal_content",
     "test_renames_are_told_on_request",
-    "test_rollback_without_privileges",
     "test_hard_links_survive",
     "test_holes_survive",
     "test_clone_is_independent",
