@@ -4,9 +4,9 @@
 
 Usage: run_tests.py [check] [python] [typescript] [browser]     (default: all of them)
 
-Tests of Python wait for servers, kernels and killed processes half of the time: there is one
-process more than cores, and what only computes (checks, TypeScript) is done beside them. The
-browser has the machine for itself. A few tests of Python that fail are tried again at the end.
+Tests of Python wait for servers, kernels and killed processes half of the time, so the other parts
+run beside them, one after the other. A few tests of Python that fail are tried again at the end,
+when the machine is quiet.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def pytest(*arguments: str) -> Outcome:
 
 
 def python() -> Outcome:
-    """Run pytest, on a process more than there are cores."""
-    return pytest("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
+    """Run pytest, on as many processes as there are cores."""
+    return pytest("-n", "auto", "--dist", "loadgroup")
 
 
 def python_again(outcome: Outcome) -> None:
@@ -183,7 +183,7 @@ def browser() -> Outcome:
 PARTS = {"check": check, "python": python, "typescript": typescript, "browser": browser}
 
 
-BESIDE = ("check", "typescript")
+BESIDE = ("check", "typescript", "browser")
 
 
 def part(name: str, done: dict[str, Outcome]) -> None:
@@ -219,8 +219,6 @@ def main() -> int:
     other = threading.Thread(target=in_file, args=(log, beside, done))
     other.start()
     for name in names:
-        if name == "browser":
-            other.join()
         if name not in beside:
             part(name, done)
     other.join()
