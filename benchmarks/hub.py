@@ -29,8 +29,8 @@ from pathlib import Path
 
 from _mlflow import is_whole, server
 from _table import describe, machine, markdown, median, seconds
-from dotscience_jupyter.hub.config import Config, Services
 
+from dotscience_jupyter.hub.config import Config, Services
 from dotscience_jupyter.records import NewCommit
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "ui-tests"))
