@@ -94,10 +94,10 @@ def check() -> Outcome:
     return outcome
 
 
-def pytest(*arguments: str) -> Outcome:
-    """Run pytest and count."""
+def pytest(*arguments: str, name: str = "python") -> Outcome:
+    """Run pytest and count; its report is kept under a name."""
     outcome = Outcome("python")
-    report = OUT / "python.xml"
+    report = OUT / f"{name}.xml"
     report.unlink(missing_ok=True)
     code = run(["pytest", "-q", f"--junit-xml={report}", *arguments])
     if report.exists():
@@ -124,7 +124,7 @@ def python_again(outcome: Outcome) -> None:
     out of time. The closing lines say so.
     """
     if 0 < outcome.failed <= FEW and outcome.passed:
-        again = pytest("--last-failed", "--last-failed-no-failures", "none")
+        again = pytest("--last-failed", "--last-failed-no-failures", "none", name="again")
         if again.passed == outcome.failed and not again.failed:
             outcome.note = f"{again.passed} of them on a second try, alone"
             outcome.passed, outcome.failed = outcome.passed + again.passed, 0
