@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import _strptime  # noqa: F401 - who acts as nobody cannot read root's Python any more
 import os
 import secrets
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -87,4 +89,13 @@ def new_pool(megabytes: int = 1200) -> Iterator[Pool]:
             zfs("create", f"{name}/root")
             yield Pool(name)
         finally:
-            zpool("destroy", "-f", name)
+            _destroy(name)
+
+
+def _destroy(pool: str) -> None:
+    """Destroy a pool, as soon as nothing below ``.zfs/snapshot`` is in use any more."""
+    for _ in range(30):
+        if subprocess.run(["zpool", "destroy", "-f", pool], capture_output=True).returncode == 0:
+            return
+        time.sleep(1)
+    zpool("destroy", "-f", pool)
