@@ -120,7 +120,12 @@ def _run(row: rows.Run) -> dict[str, Any]:
     }
 
 
-def run_detail(row: rows.Run, logs: Iterable[rows.Log], made_by: MadeBy) -> models.RunDetail:
+def run_detail(
+    row: rows.Run,
+    logs: Iterable[rows.Log],
+    made_by: MadeBy,
+    datasets: Iterable[models.RunDataset] = (),
+) -> models.RunDetail:
     """Return everything known of a run."""
     details = row.details or {}
     environment = None if row.environment is None else finite(row.environment.document)
@@ -128,6 +133,7 @@ def run_detail(row: rows.Run, logs: Iterable[rows.Log], made_by: MadeBy) -> mode
         **_run(row),
         inputs=run_files(row, "input", made_by),
         outputs=run_files(row, "output", made_by),
+        datasets=list(datasets),
         series=[models.SeriesInfo(name=item.name, count=item.count) for item in row.series],
         environment=cast("dict[str, object] | None", environment),
         traceback=_text(details.get("traceback")),

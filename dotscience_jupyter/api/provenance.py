@@ -9,8 +9,10 @@ import json
 from contextlib import suppress
 
 from dotscience_jupyter import provenance as room
+from dotscience_jupyter.datasets import Attachments, DatasetError
 from dotscience_jupyter.provenance import comparing, exports
 from dotscience_jupyter.records import RecordsError
+from dotscience_jupyter.records.datasetneighbours import InDataset, in_dataset
 from dotscience_jupyter.records.paths import from_text
 from dotscience_jupyter.snapshots import Kind, SnapshotError
 
@@ -85,15 +87,16 @@ class Provenance:
                 f"{direction[:40]!r} is no direction. Choose up, down or both.",
             )
         with self._core.errors():
+            meant = self._meant(start)
             return room.provenance(
-                self._core.records, start, way, depth, max(1, limit), self._exists, count
+                self._core.records, meant, way, depth, max(1, limit), self._exists, count
             )
 
     def has(self, start: str) -> bool:
         """Return whether a start means anything, be it several things."""
         try:
             with self._core.errors():
-                return bool(room.resolve(self._core.records, start, self._exists))
+                return bool(room.resolve(self._core.records, self._meant(start), self._exists))
         except ApiError as error:
             if error.code in ("not_found", "invalid_request"):
                 return False
@@ -135,7 +138,8 @@ class Provenance:
     def compare(self, a: str, b: str) -> models.LineageComparison:
         """Return what changed between the lineages of two things."""
         with self._core.errors():
-            found = comparing.compare(self._core.records, a, b, self._exists, self._program)
+            ends = self._meant(a), self._meant(b)
+            found = comparing.compare(self._core.records, *ends, self._exists, self._program)
         return models.LineageComparison(
             a=found.a[0] if found.a else a,
             b=found.b[0] if found.b else b,
@@ -147,6 +151,17 @@ class Provenance:
             only_b=[_node(node) for node in found.only_b],
             truncated=found.truncated,
         )
+
+    def _meant(self, start: str) -> str:
+        """Return a start; a path below an attached dataset as the dataset's file that it is."""
+        kind, colon, path = start.partition(":")
+        if colon and kind == "file":
+            with suppress(DatasetError):  # a file that cannot be read is told of by what needs it
+                for attached in Attachments(self._core.workspace.root).all():
+                    inner = path.removeprefix(f"{attached.path}/")
+                    if inner != path:
+                        return f"file:{InDataset(attached.name, inner)}"
+        return start
 
     def _exists(self, path: str) -> bool:
         """Return whether the newest commit holds a file; the first one lists none of its own."""
@@ -185,6 +200,7 @@ def _sources(data: bytes) -> str | None:
 
 def _node(node: room.Node) -> models.GraphNode:
     run, file = node.run, node.file
+    place = None if file is None else in_dataset(file.path)
     return models.GraphNode(
         id=node.id,
         kind="file" if run is None else "run",
@@ -195,7 +211,9 @@ def _node(node: room.Node) -> models.GraphNode:
         authority=None if run is None else run.authority,
         workload_file=None if run is None else run.workload_file,
         author=None if run is None else run.author,
-        commit=node.commit,
+        # a dataset's commits are none of the workspace
+        commit=node.commit if place is None else None,
+        dataset=None if place is None else place.dataset,
         created=node.created,
         path=None if file is None else file.path,
         digest=node.digest,

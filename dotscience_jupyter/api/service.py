@@ -31,6 +31,7 @@ from .store import StoreService
 from .sync import Syncing
 from .tracking import create_workspace, no_workspace, suggest
 from .translate import translated
+from .useddatasets import run_datasets
 
 __all__ = [
     "ApiError",
@@ -376,7 +377,8 @@ class WorkspaceService(StoreService):
             row = self.records.get_run(id)
             logs = self.records.logs(row.commit_id)
             made_by = self.records.writers_of(_versions(row))
-            detail = bodies.run_detail(row, logs, made_by)
+            datasets = run_datasets(self.records, self.workspace.root, row)
+            detail = bodies.run_detail(row, logs, made_by, datasets)
             for file in (*detail.inputs, *detail.outputs):
                 if file.digest is None and file.size is not None:
                     file.digest = self._late_digest(file, detail.commit)

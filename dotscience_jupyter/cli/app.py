@@ -47,6 +47,7 @@ COMMANDS = {
     "push": ("sync", "Send new commits to the hub."),
     "fetch": ("sync", "Take the hub's new commits, touch no file."),
     "pull": ("sync", "Take the hub's new commits and their files."),
+    "dataset": ("datasets", "Make, attach and list datasets: versioned folders."),
     "hub": ("hub", "Serve a team's projects, and look after such a server."),
     "completion": ("completion", "Print the completion script of a shell."),
     "version": ("version", "Say which version this is."),

@@ -61,6 +61,7 @@ def explain(error: Exception) -> CommandError:
 
     from dotscience_jupyter.api.errors import ApiError
     from dotscience_jupyter.committer import CommitterError
+    from dotscience_jupyter.datasets import DatasetError
     from dotscience_jupyter.records import RecordsError, WhereError, WorkspaceError
     from dotscience_jupyter.snapshots import SnapshotError
 
@@ -70,6 +71,8 @@ def explain(error: Exception) -> CommandError:
         cause = error.__cause__
         detail = cause.pointer() if isinstance(cause, WhereError) else ""
         return CommandError(error.code, error.message, exit=EXITS.get(error.code, 1), detail=detail)
+    if isinstance(error, DatasetError):
+        return CommandError(error.code, error.message)
     if isinstance(error, WorkspaceError | RecordsError | SnapshotError | CommitterError):
         return CommandError("failed", str(error))
     if isinstance(error, OSError):

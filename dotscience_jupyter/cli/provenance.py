@@ -117,6 +117,9 @@ def _path(service: WorkspaceService, settings: Settings, path: str) -> str:
     """Return a path as runs know it: relative to the workspace, or absolute outside of it."""
     from dotscience_jupyter.records.paths import to_text
 
+    # a file of a dataset, which is no path that could be normalized
+    if "//" in path and service.provenance.has(f"file:{path}"):
+        return path
     try:
         return folder_path(service, settings, path)
     except CommandError:

@@ -290,6 +290,12 @@ def show_run(printer: Printer, run: RunDetail) -> None:
             printer.heading(title)
             for file in files:
                 printer.line("  ", safe(file.path), ("  " + file_note(file), "dim"))
+    for used in run.datasets:
+        verb = "Read" if used.direction == "input" else "Wrote"
+        version = f" at {used.version[:8]}" if used.version else ""
+        printer.heading(f"{verb} of the dataset {safe(used.name)}{version}")
+        for file in used.files:
+            printer.line("  ", safe(file.path), ("  " + file_note(file), "dim"))
     if run.environment:
         printer.heading("Environment")
         printer.pairs(environment(run.environment, run.resources))

@@ -11,6 +11,7 @@ import click
 
 from .commits import clone_command as clone_commit
 from .context import Settings, common, complete_commit, open_service, pass_settings, settle
+from .datasets import tell_waiting, waiting_datasets
 from .errors import CommandError
 from .output import many, progress, safe
 from .remotes import open_sync, telling
@@ -42,13 +43,16 @@ def push_command(settings: Settings) -> None:
                 f"'ds merge {done.head[:12]}' takes them into yours; then push again.",
                 more={"head": done.head, "ref": done.ref},
             )
+        with telling():
+            waiting = waiting_datasets(service.workspace.root)
         if printer.json:
-            printer.document(asdict(done))
+            printer.document(asdict(done) | {"datasets": [asdict(each) for each in waiting]})
         else:
             printer.line(
                 _SAID.get(done.state)
                 or f"Sent {many(done.commits, 'commit')}; the hub is at {done.head[:8]} now."
             )
+            tell_waiting(printer, waiting)
         settle(service)
 
 

@@ -78,8 +78,22 @@ def written_unseen(
 
     Only for a run that is the only one to be recorded: of several, nobody can say which wrote.
     """
-    start, end = run.text.start, run.text.end
-    if run.observed is None or run.text.outputs or start is None or end is None:
+    if run.observed is None or run.text.outputs:
+        return []
+    return written_between(run.text.start, run.text.end, changed, explained)
+
+
+def written_between(
+    start: datetime | None,
+    end: datetime | None,
+    changed: Mapping[str, Difference],
+    explained: Collection[str],
+) -> list[str]:
+    """Return the files that were written between two times, but for those that are explained.
+
+    Files that people edit while a run goes on are left out; none if a time is not known.
+    """
+    if start is None or end is None:
         return []
     first, last = nanoseconds(start) - TICK, nanoseconds(end) + TICK
     return [

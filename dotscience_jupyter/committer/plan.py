@@ -2,7 +2,8 @@
 # Distributed under the terms of the BSD 3-Clause License.
 """From runs that were found and two snapshots to the commits that record them.
 
-Nothing here writes: :class:`.recorder.Recorder` records the plan in one transaction.
+Nothing of the workspace is written here: :class:`.recorder.Recorder` records the plan in one
+transaction. What runs wrote into datasets is committed there before, by :class:`.DatasetUses`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dotscience_jupyter.datasets import ATTACHMENTS
 from dotscience_jupyter.records.paths import to_text
 from dotscience_jupyter.records.store import NewChange, NewCommit, NewFile, NewRun, NewValue
 from dotscience_jupyter.snapshots.engine import (
@@ -20,14 +22,15 @@ from dotscience_jupyter.snapshots.engine import (
     Engine,
     Entry,
     Kind,
-    PathNotFoundError,
-    SnapshotError,
 )
+from dotscience_jupyter.snapshots.ignore import IGNORE_FILE
 
+from .contents import Contents
+from .datasets import DatasetUses, versions_of
 from .filepaths import Rebaser
 from .notebooks import is_notebook
 from .observed import TICK, changed_meanwhile, nanoseconds, opened, written_unseen
-from .planned import Declared, Planned, Wish
+from .planned import Declared, Planned, Use, Wish
 from .record import FoundRun
 
 CORRECTION = "File changes were detected that the run metadata did not explain"
@@ -37,9 +40,6 @@ RUN = "dotscience.run.v1"
 MAX_MESSAGE = 500
 MAX_EXPANDED = 100_000
 """Files that a declared folder may stand for; a bigger one is recorded as the folder it is."""
-
-EAGER = 64 * 1024 * 1024
-"""Bytes up to which a declared file is hashed for its commit where no digest is known yet."""
 
 UNKNOWN = ""
 """Version of an input that was never part of the workspace: there is none to be resolved."""
@@ -58,6 +58,7 @@ class Planner:
         publishers: Callable[[], set[str]] = set,
         *,
         observing: bool = True,
+        datasets: DatasetUses | None = None,
     ) -> None:
         self._engine = engine
         self._observing = observing  # whether files that the code did not declare are found
@@ -67,8 +68,8 @@ class Planner:
         self._base = head_snapshot
         self._author = author
         self._entries: dict[tuple[str, str], Entry | None] = {}
-        self._lists: dict[tuple[str, str], dict[str, Entry]] = {}
-        self._settled_ones: dict[str, bool] = {}
+        self._contents = Contents(engine)
+        self._datasets = datasets
         self._writes: dict[str, list[int]] = {}  # which runs of this find wrote a path, ascending
         differences = (
             engine.diff(head_snapshot, snapshot)
@@ -89,11 +90,16 @@ class Planner:
                 self._writes.setdefault(path, []).append(position)
         if self._observing:
             self._observe(runs)
+        if self._datasets is not None:
+            self._datasets.record(runs, wish, _message(runs) if runs else wish.message)
         commits: list[NewCommit] = []
         if self._base is None:
             commits.append(self._new(INITIAL, wish.initial))
         left = dict(self.changed)
         claimed = self.claims(runs)
+        if manual is None:
+            # what attaching a dataset writes is a setting, which nobody has to explain
+            claimed |= {ATTACHMENTS, IGNORE_FILE}
         if manual is None and any(is_notebook(path.rpartition("/")[2]) for path in left):
             # what executes a notebook saves it once more after its last run, and people go on
             # working in it: that is recorded as a change, but nothing is amiss
@@ -113,6 +119,7 @@ class Planner:
         for number, group in enumerate(groups):
             commit = self._new(RUN, _message(group))
             commit.runs = [self._run(run) for run in group]
+            commit.datasets = versions_of(run.use for run in group)
             mine = {path for path, writer in writers.items() if writer == number}
             commit.changes = [_change(left.pop(path)) for path in sorted(mine & left.keys())]
             commits.append(commit)
@@ -162,57 +169,32 @@ class Planner:
     def _look_up(self, snapshot: str, path: str) -> Entry | None:
         if snapshot == self._snapshot:
             if path in self.changed:
-                return self._known(snapshot, self.changed[path].new)
+                return self._contents.known(snapshot, self.changed[path].new)
             if self._base is not None:
                 # as it was, and there it may have been read already
-                entry = self._find(self._base, path)
+                entry = self._contents.find(self._base, path)
                 if entry is not None and entry.kind is not Kind.FOLDER:
                     return entry
-        return self._find(snapshot, path)
-
-    def _find(self, snapshot: str, path: str) -> Entry | None:
-        try:
-            if not path or self._is_settled(snapshot):
-                return self._engine.entry(snapshot, path)
-            folder = path.rpartition("/")[0]
-            if (snapshot, folder) not in self._lists:
-                found = self._engine.list(snapshot, folder)
-                self._lists[snapshot, folder] = {entry.path: entry for entry in found}
-            return self._known(snapshot, self._lists[snapshot, folder].get(path))
-        except PathNotFoundError:
-            return None
-
-    def _known(self, snapshot: str, entry: Entry | None) -> Entry | None:
-        """Return an entry with its digest, unless it would take long to compute that."""
-        if entry is None or entry.digest or entry.kind is not Kind.FILE or entry.size > EAGER:
-            return entry
-        return self._engine.entry(snapshot, entry.path)
-
-    def _is_settled(self, snapshot: str) -> bool:
-        """Whether all digests of a snapshot are known."""
-        if snapshot not in self._settled_ones:
-            try:
-                known = self._engine.content_id(snapshot, compute=False)
-            except SnapshotError:
-                known = ""  # damaged: who reads it is told
-            self._settled_ones[snapshot] = bool(known)
-        return self._settled_ones[snapshot]
+        return self._contents.find(snapshot, path)
 
     def _planned(self, run: FoundRun) -> Planned:
         base = self._rebaser.base_of(run)
-        planned = Planned(run, [], [], None)
-        for paths, target in (
-            (run.text.inputs, planned.inputs),
-            (run.text.outputs, planned.outputs),
+        planned = Planned(run, [], [], None, Use.of(run))
+        for paths, target, used in (
+            (run.text.inputs, planned.inputs, planned.use.read),
+            (run.text.outputs, planned.outputs, planned.use.wrote),
         ):
             seen: set[str] = set()
             for path in paths:
                 resolved, inside = self._rebaser.resolve(base, path)
+                if self._datasets is not None and self._datasets.claim(used, resolved, inside):
+                    continue
                 entry = self._entry(resolved) if inside else None
                 each = [resolved]
                 if entry is not None and entry.kind is Kind.FOLDER:
                     planned.folders.append(resolved)
-                    each = self._expanded(resolved) or each
+                    files = self._contents.files(self._snapshot, resolved, MAX_EXPANDED)
+                    each = files or each
                 target += [Declared(item, inside) for item in each if item not in seen]
                 seen.update(each)
         hint = run.source.get("path")
@@ -255,16 +237,6 @@ class Planner:
                 run.writes |= {path}
                 self._writes[path] = [0]
 
-    def _expanded(self, folder: str) -> list[str]:
-        """Return the files of a folder that was declared as one (our library names files)."""
-        files: list[str] = []
-        for entry in self._engine.walk(self._snapshot, folder):
-            if entry.kind is not Kind.FOLDER:
-                files.append(entry.path)
-                if len(files) > MAX_EXPANDED:
-                    return []
-        return files
-
     def _changed_before(self, runs: list[Planned]) -> list[str]:
         """Return the inputs that somebody else changed since the last commit, sorted."""
         written = {path for run in runs for path in run.writes}
@@ -304,6 +276,7 @@ class Planner:
         ]
         new.files = [self._input(each, run) for each in run.inputs]
         new.files += [self._output(each, run) for each in run.outputs]
+        new.datasets = run.use.files
         new.details = self._details(run)
         return new
 
@@ -376,6 +349,7 @@ class Planner:
             wish.derived.files += _outputs(left.values())
             commits.append(self._new(RUN, wish.message))
             commits[-1].runs = [wish.derived]
+            commits[-1].datasets = wish.datasets
         elif not commits or commits[-1].type != RUN:
             commits.append(self._new(RUN, wish.message))  # others recorded its runs already
         elif wish.message:
@@ -443,13 +417,13 @@ def _ordered(runs: list[Planned]) -> list[Planned]:
 def _grouped(runs: list[Planned]) -> list[list[Planned]]:
     """Split runs into commits: what a run read may be named only as of an earlier commit."""
     groups: list[list[Planned]] = []
-    written: set[str] = set()
+    written: set[str | tuple[str, str]] = set()
     for run in runs:
-        if not groups or run.reads & written:
+        if not groups or (run.reads | run.use.reads) & written:
             groups.append([])
             written = set()
         groups[-1].append(run)
-        written |= run.writes
+        written |= run.writes | run.use.writes
     return groups
 
 

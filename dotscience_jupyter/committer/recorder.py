@@ -31,7 +31,9 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotError,
 )
 
+from .datasets import DatasetUses
 from .filepaths import Rebaser
+from .mounts import Mounts
 from .notebooks import SUFFIX as NOTEBOOK
 from .people import GitAsker
 from .plan import Planner
@@ -160,7 +162,8 @@ class Recorder:
         self, runs: list[FoundRun], wish: Wish, author: str, progress: Progress | None
     ) -> tuple[list[models.Commit], Snapshot]:
         git = GitAsker(runs)
-        snapshot = self._engine.snapshot(progress, self._declared(runs))
+        mounts = Mounts(self._workspace.root)
+        snapshot = self._engine.snapshot(progress, self._declared(runs, mounts))
         git.answer()
         head = self._records.head()
         planner = Planner(
@@ -175,6 +178,13 @@ class Recorder:
                 if path.endswith(NOTEBOOK)
             },
             observing=self.observing,
+            datasets=DatasetUses(
+                mounts,
+                self.rebaser,
+                self._workspace.id,
+                wish.author or author,
+                observing=self.observing,
+            ),
         )
         commits = planner.plan(runs, wish)
         if not commits:
@@ -183,7 +193,7 @@ class Recorder:
         self.head = made[-1].id
         return made, snapshot
 
-    def _declared(self, runs: Iterable[FoundRun]) -> set[str]:
+    def _declared(self, runs: Iterable[FoundRun], mounts: Mounts) -> set[str]:
         """Return the folder paths of what these runs are about: they may have changed just now."""
         found = set()
         for run in runs:
@@ -191,7 +201,7 @@ class Recorder:
             observed = (run.observed or {}) if self.observing else {}
             for path in (*run.text.inputs, *run.text.outputs, *chain(*observed.values())):
                 resolved, inside = self.rebaser.resolve(base, path)
-                if inside:
+                if inside and mounts.find(resolved, inside) is None:
                     found.add(resolved)
             if run.notebook is not None:
                 found.add(run.notebook)

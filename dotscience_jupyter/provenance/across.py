@@ -4,6 +4,7 @@
 
 What ties workspaces together is content: a version that no run of its own workspace wrote is taken
 for a copy of the newest version with the same digest that a run of another one had written before.
+A version of a dataset's file is the same wherever the dataset is used, and in the dataset itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 
-from dotscience_jupyter.records.neighbours import Neighbours, Version
+from dotscience_jupyter.records.datasetneighbours import DatasetNeighbours, in_dataset
+from dotscience_jupyter.records.neighbours import Version
 from dotscience_jupyter.records.store import Records
 
 from .assembly import Direction, walk
@@ -97,7 +99,11 @@ def _when(node: Node) -> tuple[bool, str, int, int]:
 
 
 def _follow(
-    near: Mapping[str, Neighbours], workspace: str, start: Iterable[Key], up: bool, limit: int
+    near: Mapping[str, DatasetNeighbours],
+    workspace: str,
+    start: Iterable[Key],
+    up: bool,
+    limit: int,
 ) -> tuple[dict[str, Graph], set[tuple[Place, Place]]]:
     """Walk in one workspace, on in those that it is tied to, until nothing new is met."""
     starts: dict[str, dict[Key, None]] = {workspace: dict.fromkeys(start)}
@@ -116,6 +122,7 @@ def _follow(
                 if up
                 else _copies(near[name], near[other], name, other, files)
             )
+            new |= _of_datasets(near[other], other, name, files, up)
             ties |= new
             reached = {(origin if up else copy)[1] for origin, copy in new}
             known = starts.setdefault(other, {})
@@ -127,7 +134,7 @@ def _follow(
 
 
 def _origins(
-    there: Neighbours, other: str, name: str, files: Iterable[Node]
+    there: DatasetNeighbours, other: str, name: str, files: Iterable[Node]
 ) -> set[tuple[Place, Place]]:
     """Return the ties from what another workspace wrote to the sources among files here."""
     sources = [node for node in files if node.source and node.digest and node.size != 0]
@@ -140,8 +147,35 @@ def _origins(
     return found
 
 
+def _of_datasets(
+    there: DatasetNeighbours, other: str, name: str, files: Iterable[Node], up: bool
+) -> set[tuple[Place, Place]]:
+    """Return the ties between versions of datasets' files here and the very same ones elsewhere.
+
+    Where one came from is what a run of another workspace wrote, or the dataset's own history.
+    """
+    here: dict[Version, list[Version]] = {}
+    for node in files:
+        if node.file is not None and node.file.version and (node.source or not up):
+            place = in_dataset(node.file.path)
+            if place is not None or not up:
+                path = node.file.path if place is None else place.path
+                here.setdefault(Version(path, node.file.version), []).append(node.file)
+    found: set[tuple[Place, Place]] = set()
+    for version, others in there.in_datasets("output" if up else "input", here.keys()).items():
+        for one in here[version]:
+            for tied in others:
+                found.add(((other, tied), (name, one)) if up else ((name, one), (other, tied)))
+    if up:
+        own = there.commits({version.version for version in here if version.version})
+        for version, ours in here.items():
+            if version.version in own:
+                found |= {((other, version), (name, one)) for one in ours}
+    return found
+
+
 def _copies(
-    here: Neighbours, there: Neighbours, name: str, other: str, files: Iterable[Node]
+    here: DatasetNeighbours, there: DatasetNeighbours, name: str, other: str, files: Iterable[Node]
 ) -> set[tuple[Place, Place]]:
     """Return the ties from files here to what nobody in another workspace wrote."""
     digests = {node.digest for node in files if node.digest and node.size != 0}
@@ -168,7 +202,9 @@ def _copies(
     return found
 
 
-def _written(near: Neighbours, digests: Iterable[str]) -> dict[str, list[tuple[datetime, Version]]]:
+def _written(
+    near: DatasetNeighbours, digests: Iterable[str]
+) -> dict[str, list[tuple[datetime, Version]]]:
     """Return the versions with these digests that runs made, and when, by digest."""
     _, rows = near.identical(set(digests), "output")
     times = near.commits({row.file.version for row in rows if row.file.version})

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dotscience_jupyter.records import models
+from dotscience_jupyter.records.datasetneighbours import InDataset
 from dotscience_jupyter.records.neighbours import Version
 from dotscience_jupyter.records.store import Records
 
@@ -98,14 +99,21 @@ def lineage(records: Records, run_id: str) -> LineageGraph:
     runs = records.get_runs(depths).values()
     for run in sorted(runs, key=lambda run: (depths[run.id], -run.sequence)):
         step = LineageNode(run, depths[run.id], [])
-        for file in run.files:
-            if file.direction == "input":
-                key = Version.of(file.path, file.version, file.digest)
-                writer_id = made_by.get(key)
-                version = FileVersion(file.path, file.version, file.digest, file.size, writer_id)
-                step.inputs.append(version)
-                if writer_id is None:
-                    sources.setdefault((file.path, file.version), version)
+        read: list[tuple[str, models.RunFile | models.RunDatasetFile]] = [
+            (file.path, file) for file in run.files if file.direction == "input"
+        ]
+        read += [
+            (str(InDataset(file.dataset, file.path)), file)
+            for file in run.datasets
+            if file.direction == "input"
+        ]
+        for path, file in read:
+            key = Version.of(path, file.version, file.digest)
+            writer_id = made_by.get(key)
+            version = FileVersion(path, file.version, file.digest, file.size, writer_id)
+            step.inputs.append(version)
+            if writer_id is None:
+                sources.setdefault((path, file.version), version)
         graph.nodes.append(step)
     graph.sources = sorted(sources.values(), key=lambda file: (file.path, file.version or ""))
     return graph

@@ -8,6 +8,11 @@ import re
 from collections.abc import Callable
 
 from dotscience_jupyter.records import AmbiguousError, NotFoundError
+from dotscience_jupyter.records.datasetneighbours import (
+    DatasetNeighbours,
+    InDataset,
+    in_dataset,
+)
 from dotscience_jupyter.records.neighbours import Neighbours, Version
 from dotscience_jupyter.records.store import Records
 
@@ -75,6 +80,8 @@ def _run(records: Records, name: str, exists: Exists) -> list[Key]:
 
 def _file(records: Records, name: str, exists: Exists) -> list[Key]:
     with records.neighbours() as near:
+        if (place := in_dataset(name)) is not None:
+            return [_in_dataset(near, place)]
         whole = _newest(near, name, exists)
         path, at, version = name.rpartition("@")
         if whole is not None or not at:
@@ -97,6 +104,19 @@ def _file(records: Records, name: str, exists: Exists) -> list[Key]:
         if found is not None or exists(path):
             return [near.first_version(path)]
     raise _no_file(path)
+
+
+def _in_dataset(near: DatasetNeighbours, place: InDataset) -> Version:
+    """Return a file of a dataset: the version that a run used last, or that of a commit of it."""
+    found = near.newest_in_dataset(place)
+    path, at, version = place.path.rpartition("@")
+    if found is None and at and _COMMIT.fullmatch(version):
+        found = near.newest_in_dataset(InDataset(place.dataset, path), version)
+    if found is None:
+        raise NotFoundError(
+            f"No run is recorded that read or wrote {place.path!r} of a dataset {place.dataset!r}."
+        )
+    return found
 
 
 def _newest(near: Neighbours, path: str, exists: Exists) -> Version | None:

@@ -18,21 +18,34 @@ from .errors import (
     RecordsError,
     RefusedError,
 )
-from .new import NewChange, NewCommit, NewFile, NewRun, NewSeries, NewValue
+from .new import (
+    DatasetVersion,
+    NewChange,
+    NewCommit,
+    NewDatasetFile,
+    NewFile,
+    NewRun,
+    NewSeries,
+    NewValue,
+)
 from .paths import from_text, to_text
 from .workspace import Workspace, WorkspaceError, suggest_root
 
 if TYPE_CHECKING:
     from .exchange import Taken
+    from .refs import HEAD
     from .store import Records
     from .where import WhereError
 
 __all__ = [
+    "HEAD",
     "AmbiguousError",
     "ConflictError",
+    "DatasetVersion",
     "DuplicateRunError",
     "NewChange",
     "NewCommit",
+    "NewDatasetFile",
     "NewFile",
     "NewRun",
     "NewSeries",
@@ -53,7 +66,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # SQLAlchemy takes a fifth of a second to import; finding a workspace does not need it
-    module = {"Records": ".store", "Taken": ".exchange", "WhereError": ".where"}.get(name)
+    module = {
+        "HEAD": ".refs",
+        "Records": ".store",
+        "Taken": ".exchange",
+        "WhereError": ".where",
+    }.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(module, __name__), name)

@@ -68,7 +68,10 @@ def write(
         "id": row["id"],
         "logs": log_list(commit.logs),
         "packed": {key: b64encode(data).decode() for key, data in packed.items()},
-        "runs": [run_document(run.row, run.values, run.files, run.series) for run in commit.runs],
+        "runs": [
+            run_document(run.row, run.values, run.files, run.series, run.datasets)
+            for run in commit.runs
+        ],
     }
     return _sealed(canonical(document)) + b"\n"
 
@@ -143,6 +146,18 @@ def _run(document: dict[str, Any], packed: Mapping[str, bytes]) -> StoredRun:
                 "digest": found,
                 "size": size,
                 "authority": authority[0] if authority else "workload",
+            }
+        )
+    for direction, dataset, path, version, found, size, said in document.get("datasets", ()):
+        run.datasets.append(
+            {
+                "direction": direction,
+                "dataset": dataset,
+                "path": path,
+                "version": version,
+                "digest": found,
+                "size": size,
+                "authority": said,
             }
         )
     run.series = [

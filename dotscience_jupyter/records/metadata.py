@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .errors import RecordsError
-from .new import NewCommit
+from .new import DatasetVersion, NewCommit
 from .rows import Row, clean
 
 _KINDS = {"label": "label", "metric": "summary", "parameter": "parameters"}
@@ -59,7 +59,9 @@ def file_version(path: str, version: str | None) -> str:
     return f"{path}@{version or ''}"
 
 
-def run_metadata(run: Row, values: Iterable[Row], files: Iterable[Row]) -> dict[str, str]:
+def run_metadata(
+    run: Row, values: Iterable[Row], files: Iterable[Row], datasets: Iterable[Row] = ()
+) -> dict[str, str]:
     """Return the keys of one run, without their prefix ``run.<ID>.``."""
     files = sorted(files, key=lambda row: str(row["path"]))
     inputs = [file_version(f["path"], f["version"]) for f in files if f["direction"] == "input"]
@@ -78,19 +80,51 @@ def run_metadata(run: Row, values: Iterable[Row], files: Iterable[Row]) -> dict[
             flat[key] = _date(run[column])
     for value in values:
         flat[f"{_KINDS[value['kind']]}.{value['name']}"] = value["text"]
-    return flat
+    named: dict[str, list[str]] = {}
+    for file in sorted(datasets, key=lambda row: str(row["path"])):
+        read = file["direction"] == "input"
+        text = file_version(file["path"], file["version"]) if read else file["path"]
+        named.setdefault(f"dataset-{file['direction']}-files.{file['dataset']}", []).append(text)
+    return flat | {key: canonical(texts).decode() for key, texts in named.items()}
 
 
-def run_digest(run: Row, values: Iterable[Row], files: Iterable[Row], series: Iterable[Row]) -> str:
+def dataset_versions(metadata: Mapping[str, str]) -> list[DatasetVersion]:
+    """Return the datasets that a commit's metadata names, by direction and name.
+
+    What is not ``ID@COMMIT`` is passed over.
+    """
+    found = []
+    for key, text in sorted(metadata.items()):
+        direction, dash, rest = key.partition("-dataset.")
+        id_, at, version = text.rpartition("@")
+        if dash and at and rest and id_ and direction in ("input", "output"):
+            found.append(DatasetVersion(direction, rest, id_, version))
+    return found
+
+
+def run_digest(
+    run: Row,
+    values: Iterable[Row],
+    files: Iterable[Row],
+    series: Iterable[Row],
+    datasets: Iterable[Row] = (),
+) -> str:
     """Return the digest over every column of a run, for its key ``details-digest``."""
-    return digest(run_document(run, values, files, series))
+    return digest(run_document(run, values, files, series, datasets))
 
 
 def run_document(
-    run: Row, values: Iterable[Row], files: Iterable[Row], series: Iterable[Row]
+    run: Row,
+    values: Iterable[Row],
+    files: Iterable[Row],
+    series: Iterable[Row],
+    datasets: Iterable[Row] = (),
 ) -> dict[str, Any]:
     """Return every column of a run, as its digest is made of."""
-    return {
+    of_datasets = sorted(map(_dataset_file, datasets), key=lambda f: f[:3])
+    # runs without datasets, which are all that were made before there were any, keep their digests
+    found: dict[str, Any] = {"datasets": of_datasets} if of_datasets else {}
+    return found | {
         "format": 1,
         "run": {
             "authority": run["authority"],
@@ -125,6 +159,11 @@ def _file(file: Row) -> list[object]:
     return found if file["authority"] == "workload" else [*found, file["authority"]]
 
 
+def _dataset_file(file: Row) -> list[Any]:
+    columns = ("direction", "dataset", "path", "version", "digest", "size", "authority")
+    return [file[column] for column in columns]
+
+
 def changes_digest(changes: Iterable[Row]) -> str:
     """Return the digest over the files that a commit changed."""
     return digest(change_list(changes))
@@ -148,7 +187,7 @@ def log_list(logs: Iterable[Row]) -> list[list[Any]]:
 def commit_metadata(
     new: NewCommit,
     timestamp: int,
-    runs: Sequence[tuple[Row, Sequence[Row], Sequence[Row], Sequence[Row]]],
+    runs: Sequence[tuple[Row, Sequence[Row], Sequence[Row], Sequence[Row], Sequence[Row]]],
     changes: Sequence[Row],
     logs: Sequence[Row],
 ) -> dict[str, str]:
@@ -164,7 +203,7 @@ def commit_metadata(
     timestamp : int
         Nanoseconds since the epoch.
     runs : sequence
-        For each run its row, and the rows of its values, files and series.
+        For each run its row, and the rows of its values, files, series and datasets' files.
     changes, logs : sequence
         The rows of files changed and of logs.
     """
@@ -183,13 +222,16 @@ def commit_metadata(
         "message": clean(new.message) or error or "Dotscience runs",
         "timestamp": str(timestamp),
     }
+    for dataset in new.datasets:
+        key = f"{dataset.direction}-dataset.{dataset.name}"
+        flat[clean(key)] = clean(f"{dataset.id}@{dataset.version}")
     if runs:
         flat["runs"] = canonical([rows[0]["id"] for rows in runs]).decode()
-    for run, values, files, series in runs:
+    for run, values, files, series, datasets in runs:
         prefix = f"run.{run['id']}."
-        for key, text in run_metadata(run, values, files).items():
+        for key, text in run_metadata(run, values, files, datasets).items():
             flat[prefix + key] = text
-        flat[prefix + "details-digest"] = run_digest(run, values, files, series)
+        flat[prefix + "details-digest"] = run_digest(run, values, files, series, datasets)
     flat["changes-digest"] = changes_digest(changes)
     flat["logs-digest"] = logs_digest(logs)
     return flat

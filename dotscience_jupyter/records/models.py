@@ -57,7 +57,7 @@ class Commit(Base):
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     sequence: Mapped[int] = mapped_column(Integer, unique=True)  # order in this store, from 1
-    snapshot: Mapped[str] = mapped_column(String(255))
+    snapshot: Mapped[str] = mapped_column(String(255), index=True)
     type: Mapped[str] = mapped_column(String(64))
     message: Mapped[str] = mapped_column(Text)
     author: Mapped[str] = mapped_column(Text)
@@ -145,6 +145,10 @@ class Run(Base):
     series: Mapped[list[Series]] = relationship(
         order_by="Series.name", cascade="all, delete-orphan"
     )
+    datasets: Mapped[list[RunDatasetFile]] = relationship(
+        order_by="RunDatasetFile.direction, RunDatasetFile.dataset, RunDatasetFile.path",
+        cascade="all, delete-orphan",
+    )
 
 
 class RunValue(Base):
@@ -189,6 +193,28 @@ class RunFile(Base):
     __table_args__ = (
         Index("ix_run_files_path", "path", "direction", "sequence"),
         Index("ix_run_files_digest", "digest"),  # the same bytes under another name
+        {"sqlite_with_rowid": False},
+    )
+
+
+class RunDatasetFile(Base):
+    """A file of a dataset that a run read or wrote; which dataset, the commit's metadata says."""
+
+    __tablename__ = "run_dataset_files"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    direction: Mapped[str] = mapped_column(String(8), primary_key=True)  # input, output
+    dataset: Mapped[str] = mapped_column(String(255), primary_key=True)  # its name
+    path: Mapped[str] = mapped_column(Text, primary_key=True)  # within the dataset, text form
+    # the dataset's commit that wrote an input last, or with which an output was committed
+    version: Mapped[str | None] = mapped_column(String(64))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    authority: Mapped[str] = mapped_column(String(16), server_default="workload")  # as RunFile's
+
+    __table_args__ = (
+        Index("ix_run_dataset_files_path", "path", "dataset", "direction"),
+        Index("ix_run_dataset_files_digest", "digest"),  # the same bytes elsewhere
         {"sqlite_with_rowid": False},
     )
 

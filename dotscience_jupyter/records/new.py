@@ -32,6 +32,29 @@ class NewFile:
 
 
 @dataclass(slots=True)
+class NewDatasetFile:
+    """A file of a dataset that a run read or wrote; paths within the dataset, in text form."""
+
+    direction: str  # input, output
+    dataset: str  # its name
+    path: str
+    version: str | None = None  # the dataset's commit that wrote it, where that is known
+    digest: str | None = None
+    size: int | None = None
+    authority: str = "workload"  # as that of a file
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """The version of a dataset that a commit's runs read, or made."""
+
+    direction: str  # input, output
+    name: str
+    id: str
+    version: str  # a commit of the dataset
+
+
+@dataclass(slots=True)
 class NewSeries:
     """All points of one metric, float64 little-endian arrays of equal length."""
 
@@ -58,6 +81,7 @@ class NewRun:
     values: list[NewValue] = field(default_factory=list)
     files: list[NewFile] = field(default_factory=list)
     series: list[NewSeries] = field(default_factory=list)
+    datasets: list[NewDatasetFile] = field(default_factory=list)
     environment: dict[str, Any] | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -84,3 +108,4 @@ class NewCommit:
     metadata: dict[str, str] = field(default_factory=dict)  # beyond what follows from the fields
     logs: dict[str, bytes] = field(default_factory=dict)
     parents: list[str] = field(default_factory=list)  # ids of further ones: what it merges
+    datasets: list[DatasetVersion] = field(default_factory=list)

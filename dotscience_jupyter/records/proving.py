@@ -20,6 +20,7 @@ from .metadata import canonical, digest, iso
 from .rows import (
     AUTHORITIES,
     CHANGES,
+    DATASET_LENGTH,
     DIRECTIONS,
     KINDS,
     NAME_LENGTH,
@@ -121,7 +122,7 @@ def _logs(logs: Sequence[Any], metadata: Mapping[str, str]) -> None:
 
 
 def _run(document: Mapping[str, Any]) -> None:
-    _need(document.keys() == _RUN_DOCUMENT)
+    _need(document.keys() - {"datasets"} == _RUN_DOCUMENT)
     _whole(document["format"], 1, least=1)
     run = document["run"]
     _need(run.keys() == _RUN and RUN_ID.fullmatch(run["id"]) is not None)
@@ -152,11 +153,25 @@ def _run(document: Mapping[str, Any]) -> None:
         _whole(size, none=True)
         _need(not authority or (authority[0] in AUTHORITIES - {"workload"} and len(authority) == 1))
     _in_order(document["files"], lambda row: (row[0], row[1]))
+    if "datasets" in document:
+        _dataset_files(document["datasets"])
     for name, count, found in document["series"]:
         _text(name, NAME_LENGTH)
         _text(found, _ID)
         _whole(count, 2**31 - 1, least=0)
     _in_order(document["series"], lambda row: row[0])
+
+
+def _dataset_files(files: Sequence[Any]) -> None:
+    _need(bool(files))
+    for direction, dataset, path, version, found, size, authority in files:
+        _need(direction in DIRECTIONS and authority in AUTHORITIES)
+        _text(dataset, DATASET_LENGTH)
+        _text(path)
+        _text(version, _ID, none=True)
+        _text(found, _ID, none=True)
+        _whole(size, none=True)
+    _in_order(files, lambda row: tuple(row[:3]))
 
 
 def _environments(document: Mapping[str, Any]) -> None:

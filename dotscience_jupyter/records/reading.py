@@ -69,6 +69,7 @@ def whole_run() -> tuple[Any, ...]:
         selectinload(Run.values),
         selectinload(Run.files),
         selectinload(Run.series),
+        selectinload(Run.datasets),
         joinedload(Run.environment),
         joinedload(Run.commit),
     )

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .errors import RecordsError
-from .new import NewChange, NewFile, NewRun, NewSeries, NewValue
+from .new import NewChange, NewDatasetFile, NewFile, NewRun, NewSeries, NewValue
 
 Row = dict[str, Any]
 
@@ -27,6 +27,7 @@ AUTHORITIES = frozenset({"workload", "derived", "correction", "remote"})
 DIRECTIONS = frozenset({"input", "output"})
 CHANGES = frozenset({"added", "modified", "removed"})
 NAME_LENGTH = 512
+DATASET_LENGTH = 255
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII)
@@ -95,7 +96,12 @@ def value_row(value: NewValue) -> Row:
     }
 
 
-def file_row(file: NewFile) -> Row:
+def dataset_row(file: NewDatasetFile) -> Row:
+    """Return the columns of a file of a dataset that a run read or wrote."""
+    return {"dataset": fit(file.dataset, DATASET_LENGTH), **file_row(file)}
+
+
+def file_row(file: NewFile | NewDatasetFile) -> Row:
     """Return the columns of a file that a run read or wrote."""
     if file.direction not in DIRECTIONS:
         raise RecordsError(f"{file.direction!r} is not a direction that files of runs have.")

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from . import history, lines, models, reading, refs, verification, writing
 from .ancestry import Ancestry
 from .database import Database
+from .datasetneighbours import DatasetNeighbours, InDataset
 from .errors import (
     AmbiguousError,
     ConflictError,
@@ -26,8 +27,17 @@ from .errors import (
 )
 from .exchange import Taken
 from .fileversions import FileVersions
-from .neighbours import Neighbours
-from .new import NewChange, NewCommit, NewFile, NewRun, NewSeries, NewValue
+from .neighbours import Version
+from .new import (
+    DatasetVersion,
+    NewChange,
+    NewCommit,
+    NewDatasetFile,
+    NewFile,
+    NewRun,
+    NewSeries,
+    NewValue,
+)
 from .rows import NAME_LENGTH, clean, fit
 from .sharing import Sharing
 from .tables import RunTables
@@ -36,9 +46,11 @@ from .verification import Progress
 __all__ = [
     "AmbiguousError",
     "ConflictError",
+    "DatasetVersion",
     "DuplicateRunError",
     "NewChange",
     "NewCommit",
+    "NewDatasetFile",
     "NewFile",
     "NewRun",
     "NewSeries",
@@ -166,6 +178,19 @@ class Records(Sharing):
             line = lines.line_of(session, history.head_id(session))
             newest = history.newest_writers(session, [path], line)
             return newest[path] if path in newest else lines.first_on(session, line)
+
+    def last_written_before(self, paths: Collection[str], commit: str) -> dict[str, str | None]:
+        """Return, for paths (text form), the newest commit that wrote each, as of a commit.
+
+        As :meth:`last_written`, with the commit (whole id) and its first parents in place of
+        HEAD's.
+        """
+        with self._database.reading() as session:
+            line = lines.line_of(session, commit)
+            names = {path: clean(path) for path in paths}
+            newest = history.newest_writers(session, set(names.values()), line)
+            first = lines.first_on(session, line)
+        return {path: newest.get(name, first) for path, name in names.items()}
 
     def get_commit(self, prefix: str) -> models.Commit:
         """Return a commit by id, unique prefix (4+), ``HEAD``, ``HEAD~n`` or another ref.
@@ -308,17 +333,34 @@ class Records(Sharing):
             found = history.writing_runs(session, wanted)
         return {wanted[version]: run for version, run in found.items()}
 
+    def dataset_writers(
+        self, dataset: str, versions: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], str]:
+        """Return the runs that wrote files of a dataset, of (path, dataset's commit) pairs."""
+        wanted = {
+            Version(str(InDataset(dataset, path)), version): (path, version)
+            for path, version in versions
+        }
+        with self.neighbours() as near:
+            return {wanted[file]: row.run for file, row in near.writers(wanted).items()}
+
     @contextmanager
-    def neighbours(self) -> Iterator[Neighbours]:
+    def neighbours(self) -> Iterator[DatasetNeighbours]:
         """Give the queries of a walk from runs to files and on; all of them see one moment."""
         with self._database.reading() as session:
-            yield Neighbours(session)
+            yield DatasetNeighbours(session)
 
     def snapshots(self) -> list[str]:
         """Return every snapshot id that a commit needs, oldest first."""
         query = select(models.Commit.snapshot).order_by(models.Commit.sequence)
         with self._database.reading() as session:
             return list(dict.fromkeys(session.scalars(query)))
+
+    def needs_snapshot(self, snapshot: str) -> bool:
+        """Whether a commit needs the snapshot of that id."""
+        query = select(models.Commit.id).where(models.Commit.snapshot == clean(snapshot)).limit(1)
+        with self._database.reading() as session:
+            return session.scalar(query) is not None
 
     def verify(self, progress: Progress | None = None) -> list[tuple[str | None, str]]:
         """Recompute the hash chain and every digest; return (commit, what is wrong) pairs.

@@ -23,6 +23,7 @@ from .models import (
     FileChange,
     Log,
     Run,
+    RunDatasetFile,
     RunFile,
     RunValue,
     Series,
@@ -37,6 +38,7 @@ _TABLES = (
     Run,
     RunValue,
     RunFile,
+    RunDatasetFile,
     Series,
     Log,
     FileChange,
@@ -59,6 +61,7 @@ class StoredRun:
     values: list[Row] = field(default_factory=list)
     files: list[Row] = field(default_factory=list)
     series: list[Row] = field(default_factory=list)
+    datasets: list[Row] = field(default_factory=list)  # files of datasets
     key: str = ""  # where it is not the id
 
 
@@ -105,6 +108,7 @@ class Rows:
             key = {"run_id": id_of_run}
             of[RunValue].extend({"run_sequence": run_sequence} | row for row in run.values)
             of[RunFile].extend(key | {"sequence": sequence} | row for row in run.files)
+            of[RunDatasetFile].extend(key | row for row in run.datasets)
             of[Series].extend(key | row for row in run.series)
 
     def write(self, session: Session) -> None:
@@ -135,6 +139,8 @@ def load(session: Session, ids: Sequence[str]) -> list[StoredCommit]:
     for some in chunks(runs):
         for row in _rows(session, RunFile, RunFile.run_id, some):
             runs[row["run_id"]].files.append(row)
+        for row in _rows(session, RunDatasetFile, RunDatasetFile.run_id, some):
+            runs[row["run_id"]].datasets.append(row)
         for row in _rows(session, Series, Series.run_id, some, "data"):
             runs[row["run_id"]].series.append(row)
     for commit in commits.values():

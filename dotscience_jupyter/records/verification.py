@@ -208,10 +208,10 @@ def _check_run(run: StoredRun, metadata: dict[str, str], environments: set[str])
     if (environment := run.row["environment_id"]) is not None and environment not in environments:
         found.append(f"The environment of the run {id_} is missing.")
     try:
-        right = run_digest(run.row, run.values, run.files, run.series) == metadata.get(
-            f"{prefix}details-digest"
-        )
-        flat = run_metadata(run.row, run.values, run.files)
+        right = run_digest(
+            run.row, run.values, run.files, run.series, run.datasets
+        ) == metadata.get(f"{prefix}details-digest")
+        flat = run_metadata(run.row, run.values, run.files, run.datasets)
     except _UNREADABLE as error:
         return [*found, f"What is recorded of the run {id_} cannot be read: {_reason(error)}."]
     if right:

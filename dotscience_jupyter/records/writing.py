@@ -26,6 +26,7 @@ from .rows import (
     clean,
     clean_json,
     commit_row,
+    dataset_row,
     file_row,
     log_row,
     parent_rows,
@@ -99,13 +100,19 @@ def _prepare_run(run: NewRun, author: str, environments: dict[str, Row]) -> Stor
     values = {(row["kind"], row["name"]): row for row in map(value_row, run.values)}
     files = {(row["direction"], row["path"]): row for row in map(file_row, run.files)}
     series = {row["name"]: row for row in map(series_row, run.series)}
+    datasets = {
+        (row["direction"], row["dataset"], row["path"]): row
+        for row in map(dataset_row, run.datasets)
+    }
     row = run_row(run, author)
     row["environment_id"] = None
     if run.environment is not None:
         document = clean_json(run.environment)
         row["environment_id"] = id_ = digest(document)
         environments[id_] = {"id": id_, "document": document}
-    return StoredRun(row, list(values.values()), list(files.values()), list(series.values()))
+    made = StoredRun(row, list(values.values()), list(files.values()), list(series.values()))
+    made.datasets = list(datasets.values())
+    return made
 
 
 class _Versions:
@@ -202,7 +209,7 @@ def _complete(commit: _Commit, parent: str | None, timestamp: int) -> str:
     metadata = commit_metadata(
         commit.new,
         timestamp,
-        [(run.row, run.values, run.files, run.series) for run in stored.runs],
+        [(run.row, run.values, run.files, run.series, run.datasets) for run in stored.runs],
         stored.changes,
         stored.logs,
     )

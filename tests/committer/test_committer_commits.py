@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from committer_world import START, World, new_id, run_record, run_text, stream, when
 
-from dotscience_jupyter.committer import Committer, people, plan
+from dotscience_jupyter.committer import Committer, contents, people
 from dotscience_jupyter.records import Records
 from dotscience_jupyter.snapshots import EmbeddedEngine, open_engine
 
@@ -485,10 +485,10 @@ def test_a_commit_does_not_wait_for_large_files_to_be_read(
 
     def entry(snapshot: str, path: str) -> Any:
         found = EmbeddedEngine.entry(real, snapshot, path)
-        assert found.size <= plan.EAGER or snapshot in settled, f"{path} is read"
+        assert found.size <= contents.EAGER or snapshot in settled, f"{path} is read"
         return found
 
-    monkeypatch.setattr(plan, "EAGER", 1000)
+    monkeypatch.setattr(contents, "EAGER", 1000)
     for name, method in (("diff", diff), ("list", list_), ("entry", entry)):
         monkeypatch.setattr(real, name, method)
     monkeypatch.setattr(real, "content_id", lambda snapshot, compute: "x" * (snapshot in settled))

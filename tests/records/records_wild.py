@@ -7,7 +7,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from records_world import series
 
-from dotscience_jupyter.records.store import NewChange, NewFile, NewRun, NewValue
+from dotscience_jupyter.records.store import NewChange, NewDatasetFile, NewFile, NewRun, NewValue
 
 _TEXT = st.text(max_size=30) | st.sampled_from(["\x00", "\ud800", "nan", "inf", "-0.0", "1e999"])
 _NUMBERS = st.floats().map(repr) | st.integers().map(str)
@@ -46,6 +46,18 @@ _RUNS = st.builds(
             size=st.none() | st.integers(0, 2**63 - 1),
         ),
         max_size=4,
+    ),
+    datasets=st.lists(
+        st.builds(
+            NewDatasetFile,
+            st.sampled_from(["input", "output"]),
+            _TEXT,
+            _TEXT,
+            st.none() | _TEXT,
+            digest=st.none() | st.just("a" * 64),
+            size=st.none() | st.integers(0, 2**63 - 1),
+        ),
+        max_size=3,
     ),
     series=st.lists(
         st.builds(lambda n, p: series(n, *p), _TEXT, st.lists(st.floats(), max_size=4)), max_size=2

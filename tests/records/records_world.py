@@ -20,6 +20,7 @@ import pytest
 from dotscience_jupyter.records.store import (
     NewChange,
     NewCommit,
+    NewDatasetFile,
     NewFile,
     NewRun,
     NewSeries,
@@ -102,6 +103,10 @@ def full_run(**fields: object) -> NewRun:
             "process": {"host": "laptop", "pid": 1},
             "cell": {"id": "abc"},
         },
+        "datasets": [
+            NewDatasetFile("input", "iris", "raw/a.csv", "c" * 64, "d" * 64, 3),
+            NewDatasetFile("output", "iris", "raw/b.csv", "c" * 64, authority="derived"),
+        ],
     }
     return run(reads=("raw.csv", "gone.csv"), writes=("model.pkl",), **(given | fields))
 

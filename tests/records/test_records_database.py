@@ -56,7 +56,7 @@ def test_created_and_migrated_are_the_same_and_are_the_models(
     assert {"commits", "runs", "run_values", "alembic_version"} <= created.keys()
     engine = create_engine(url)
     with engine.begin() as connection:
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0003"
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0004"
         Base.metadata.drop_all(connection)
         connection.execute(text("DROP TABLE alembic_version"))
     with engine.begin() as connection:

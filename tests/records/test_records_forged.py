@@ -206,6 +206,15 @@ _UNWRITABLE: dict[str, Change] = {
     "authority of file": _row("files", "input", "a", None, None, None, "hearsay"),
     "plain authority": _row("files", "input", "a", None, None, None, "workload"),
     "two authorities": _row("files", "input", "a", None, None, None, "derived", "derived"),
+    "no datasets": lambda d: d["runs"][0].update(datasets=[]),
+    "dataset": _row("datasets", "input", "x" * 256, "a", None, None, None, "workload"),
+    "way of a dataset": _row("datasets", "aside", "x", "a", None, None, None, "workload"),
+    "version of a dataset": _row("datasets", "input", "x", "a", 5, None, None, "workload"),
+    "authority in a dataset": _row("datasets", "input", "x", "a", None, None, None, "hearsay"),
+    "short in a dataset": _row("datasets", "input", "x", "a", None, None, None),
+    "a file of a dataset twice": lambda d: d["runs"][0]["datasets"].insert(
+        0, d["runs"][0]["datasets"][0]
+    ),
     "points": _row("series", "loss", 4, "0" * 64),
     "negative points": _row("series", "loss", -1, "0" * 64),
     "packed too little": lambda d: d["packed"].popitem(),

@@ -96,9 +96,9 @@ def test_a_killed_writer_leaves_the_old_state_or_the_new(sqlite_url: str) -> Non
 def test_a_killed_set_up_is_made_good(sqlite_url: str) -> None:
     code = (
         "import os, signal, sys\n"
-        "from dotscience_jupyter.records import database\n"
-        "real = database._VERSION.create\n"
-        "database._VERSION.create = lambda connection: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from dotscience_jupyter.records import database, schema\n"
+        "real = schema._VERSION.create\n"
+        "schema._VERSION.create = lambda connection: os.kill(os.getpid(), signal.SIGKILL)\n"
         "database.Database.open(sys.argv[1])\n"
     )
     done = subprocess.run([sys.executable, "-c", code, sqlite_url], timeout=60)

@@ -57,7 +57,7 @@ def test_a_schema_is_migrated(server: str) -> None:
     from alembic import command
 
     records = Records.open(server, schema="p_1")
-    [id_] = add(records, commit(full_run()))
+    [id_] = add(records, commit(full_run(datasets=[])))
     records.close()
     database = Database.open(server, schema="p_1")
     with database.engine.begin() as connection:
@@ -69,7 +69,7 @@ def test_a_schema_is_migrated(server: str) -> None:
     records.close()
     database = Database.open(server, schema="p_1")
     with database.engine.begin() as connection:
-        migrate(connection, "0003")
+        migrate(connection, "0004")
     database.close()
 
 

@@ -23,9 +23,11 @@ from records_world import (
 )
 from sqlalchemy import event
 
+from dotscience_jupyter.records.metadata import dataset_versions
 from dotscience_jupyter.records.store import (
     AmbiguousError,
     ConflictError,
+    DatasetVersion,
     DuplicateRunError,
     NewFile,
     NewValue,
@@ -97,7 +99,18 @@ def test_the_flat_metadata_is_that_of_the_original(records: Records) -> None:
     new.files.append(NewFile("input", "odd@name.csv", version="f" * 64))
     metadata = {"workload.command": '["python","train.py"]', "exec.start": "19990101T000000.5"}
     [made] = records.commit(
-        [commit(new, metadata=metadata, logs={"t/workload-stdout.log": b""})], expected_head=first
+        [
+            commit(
+                new,
+                metadata=metadata,
+                logs={"t/workload-stdout.log": b""},
+                datasets=[
+                    DatasetVersion("input", "iris", "the-id", "c" * 64),
+                    DatasetVersion("output", "iris", "the-id", "d" * 64),
+                ],
+            )
+        ],
+        expected_head=first,
     )
     flat = dict(made.details)
     digests = {key: flat.pop(key) for key in list(flat) if key.endswith("-digest")}
@@ -133,6 +146,10 @@ def test_the_flat_metadata_is_that_of_the_original(records: Records) -> None:
         "run.r1.end": "20260301T120001.250000",
         "run.r1.input-files": f'["gone.csv@{first}","odd@name.csv@{"f" * 64}","raw.csv@{first}"]',
         "run.r1.output-files": '["model.pkl"]',
+        "input-dataset.iris": f"the-id@{'c' * 64}",
+        "output-dataset.iris": f"the-id@{'d' * 64}",
+        "run.r1.dataset-input-files.iris": f'["raw/a.csv@{"c" * 64}"]',
+        "run.r1.dataset-output-files.iris": '["raw/b.csv"]',
         "run.r1.label.artefact:m": "x",
         "run.r1.summary.acc": "0.9",
         "run.r1.summary.bad": "nan",
@@ -142,6 +159,34 @@ def test_the_flat_metadata_is_that_of_the_original(records: Records) -> None:
         "run.r1.parameters.n": "7",
         "run.r1.parameters.seed": "None",
     }
+    assert dataset_versions(made.details) == [
+        DatasetVersion("input", "iris", "the-id", "c" * 64),
+        DatasetVersion("output", "iris", "the-id", "d" * 64),
+    ]
+
+
+def test_a_run_without_datasets_is_told_as_before_there_were_any(records: Records) -> None:
+    add(records, commit(full_run(datasets=[])), commit(full_run()))
+    first, second = records.export([c.id for c in reversed(records.list_commits()[0])])
+    keys = {"files", "format", "run", "series", "values"}
+    assert json.loads(first)["runs"][0].keys() == keys
+    assert json.loads(second)["runs"][0].keys() == keys | {"datasets"}
+
+
+def test_who_wrote_a_file_last_as_of_a_commit(records: Records) -> None:
+    first, second, third = add(
+        records,
+        commit(),
+        commit(changes={"a": "added", "b": "added"}),
+        commit(changes={"a": "modified", "b": "removed"}),
+    )
+    assert records.last_written_before(["a", "b", "c"], second) == {
+        "a": second,
+        "b": second,
+        "c": first,
+    }
+    assert records.last_written_before(["a", "b"], third) == {"a": third, "b": None}
+    assert records.last_written_before(["a"], first) == {"a": first}
 
 
 def test_a_commit_id_is_the_documented_hash(records: Records) -> None:

@@ -211,7 +211,8 @@ def test_whatever_is_committed_verifies(
 def test_what_was_made_before_files_had_an_authority_still_verifies(tmp_path: Path) -> None:
     filled = tmp_path / "records.db"
     records = Records.open(f"sqlite:///{filled}")
-    add(records, commit(), commit(full_run(), changes={"model.pkl": "added"}))
+    # nor were there datasets
+    add(records, commit(), commit(full_run(datasets=[]), changes={"model.pkl": "added"}))
     records.close()
     database = Database.open(f"sqlite:///{filled}")
     with database.engine.begin() as connection:

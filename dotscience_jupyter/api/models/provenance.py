@@ -35,6 +35,11 @@ class GraphNode(Body):
     created: datetime | None = None
     # of a file
     path: str | None = None
+    dataset: str | None = Field(
+        None,
+        description="Name of the dataset that a file belongs to; its path is NAME//PATH then, and "
+        "its id ends in a commit of the dataset",
+    )
     digest: str | None = None
     size: int | None = None
     models: list[str] = Field([], description="Names of the models that are this file, or a run's")

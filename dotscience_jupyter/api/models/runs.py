@@ -61,6 +61,23 @@ class RunFile(Body):
     )
 
 
+class RunDataset(Body):
+    """A dataset that a run read, or wrote to."""
+
+    name: str
+    dataset: str = Field(description="The dataset's id; empty if it is not known")
+    direction: Literal["input", "output"]
+    version: str | None = Field(
+        description="The dataset's commit that the run read, or that holds what it wrote"
+    )
+    path: str | None = Field(
+        description="Where it is attached to the workspace now, relative to the workspace's root"
+    )
+    files: list[RunFile] = Field(
+        description="Paths within the dataset; versions are commits of the dataset"
+    )
+
+
 class SeriesInfo(Body):
     """A metric that has more than its final value."""
 
@@ -88,6 +105,7 @@ class RunDetail(RunSummary):
 
     inputs: list[RunFile]
     outputs: list[RunFile]
+    datasets: list[RunDataset]
     series: list[SeriesInfo]
     environment: dict[str, object] | None
     traceback: str | None = Field(
