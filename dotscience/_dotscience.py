@@ -48,6 +48,10 @@ class Dotscience:
         self._mode: str | None = None
         self._workload_file: str | None = None
         self._root = find_root()
+        if os.path.exists(os.path.join(self._root, "dotscience-datasets.json")):
+            from . import _pinned
+
+            _pinned.watch(self._root)
         self._dotmesh_client: Any = None
         self._hostname: str | None = None
         self._auth: tuple[str, str] | None = None

@@ -12,6 +12,8 @@ import _thread
 import os
 import sys
 
+from . import _pinned
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -88,6 +90,7 @@ def observe_files(on: bool) -> None:
 
 def begin(session: Dotscience, run: Run) -> None:
     """Observe a run that begins, unless that is switched off. Never raises."""
+    _pinned.watch(run._root)
     if not _State.enabled or os.environ.get("DOTSCIENCE_OBSERVE_FILES", "").lower() in _OFF:
         run._observed = None
         return

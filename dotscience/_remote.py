@@ -19,7 +19,6 @@ import urllib.parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any, BinaryIO
 
 DEFAULT_HOSTNAME = "https://cloud.dotscience.com"
@@ -35,20 +34,6 @@ _GONE = (
 
 class HubError(RuntimeError):
     """The hub could not be reached, or refused; the message says what and what to do."""
-
-
-class HubAnswerError(HubError):
-    """The hub answered with an error.
-
-    Attributes
-    ----------
-    status
-        Of HTTP.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class DotName:
@@ -88,7 +73,7 @@ class Server:
         self,
         method: str,
         path: str,
-        body: bytes | BinaryIO | Iterator[bytes] | None = None,
+        body: bytes | BinaryIO | None = None,
         headers: dict[str, str] | None = None,
         length: int | None = None,
     ) -> bytes:
@@ -97,7 +82,7 @@ class Server:
         Raises
         ------
         HubError
-            If the hub cannot be reached; HubAnswerError if it answers with an error.
+            If the hub cannot be reached, or answers with an error.
         """
         secure = self._parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -122,7 +107,7 @@ class Server:
         finally:
             connection.close()
         if not 200 <= answer.status < 300:
-            raise HubAnswerError(self._refusal(answer.status, answer.reason, data), answer.status)
+            raise HubError(self._refusal(answer.status, answer.reason, data))
         return data
 
     def _refusal(self, status: int, reason: str, data: bytes) -> str:

@@ -130,6 +130,10 @@ class Run:
     def add_input(self, filename: object) -> None:
         """Declare a file that is read. Of a folder, every file that is in it now."""
         path = path_text(filename)
+        if not os.path.isfile(path):
+            from . import _pinned
+
+            _pinned.bring(path)
         if os.path.isdir(path):
             for file in files_below(path):
                 self.add_input_file(file)
