@@ -18,7 +18,7 @@ class ApiError(Exception):
         Machine-readable: ``no_workspace``, ``not_found``, ``ambiguous``, ``invalid_request``,
         ``invalid_where``, ``conflict``, ``exists``, ``changed``, ``not_empty``,
         ``refused``, ``forbidden_path``, ``unwritable``, ``unreadable``, ``held``,
-        ``transfer_cut``, ``unsupported_contents`` or ``internal``.
+        ``transfer_cut``, ``unsupported_contents``, ``locked`` or ``internal``.
     message : str
         One sentence or two: what happened and what to do.
     details : str or None

@@ -76,6 +76,23 @@ def log_in_on(wanted: models.LogIn) -> models.HubLogin:
         return _login(log_in(wanted.url, wanted.user, password, patience=patience))
 
 
+def log_out_on(wanted: models.LogOut) -> models.HubLogins:
+    """Forget who the user is on a hub, and return the hubs that are left.
+
+    The key goes on to work for whoever else has it; it is revoked on the hub.
+
+    Raises
+    ------
+    ApiError
+        400 ``invalid_url``, 409 ``not_logged_in``, 500 ``unreadable``.
+    """
+    with translated_sync():
+        url = clean_url(wanted.url)
+        if Credentials().remove(url) is None:
+            raise not_logged_in(url)
+    return hubs()
+
+
 def projects(url: str) -> models.HubProjects:
     """Return the projects of a hub that the user may see, their own first, by name.
 

@@ -60,7 +60,8 @@ def _schemas() -> dict[str, Any]:
     return dict(sorted(document["$defs"].items()))
 
 
-def _parameter(param: Param) -> dict[str, Any]:
+def parameter(param: Param, where: str = "query") -> dict[str, Any]:
+    """Return what the document says of a parameter in an address, or in a header."""
     schema: dict[str, Any] = {"type": param.kind}
     if param.kind == "integer":
         schema["minimum"] = param.minimum
@@ -70,7 +71,7 @@ def _parameter(param: Param) -> dict[str, Any]:
         schema["default"] = param.default
     return {
         "name": param.name,
-        "in": "query",
+        "in": where,
         "required": param.required,
         "description": param.description,
         "schema": schema,
@@ -100,7 +101,7 @@ def _answer(route: Route, status: int) -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
     for name, several in placeholders(route.path):
-        parameter = {
+        placed = {
             "name": name,
             "in": "path",
             "required": True,
@@ -108,10 +109,10 @@ def _operation(route: Route) -> dict[str, Any]:
             "schema": {"type": "string"},
         }
         if several:
-            parameter["x-multi-segment"] = True
-        parameters.append(parameter)
+            placed["x-multi-segment"] = True
+        parameters.append(placed)
     query = ((PATH,) if route.workspace else ()) + route.query
-    parameters += [_parameter(param) for param in query]
+    parameters += [parameter(param) for param in query]
     operation: dict[str, Any] = {
         "operationId": route.operation,
         "summary": route.summary,

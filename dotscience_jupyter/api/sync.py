@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +12,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from dotscience_jupyter.snapshots import EmbeddedEngine
+from dotscience_jupyter.snapshots import PortableEngine
 from dotscience_jupyter.sync import (
-    REMOTE_HEAD,
     Credentials,
     Last,
     Patience,
@@ -35,6 +35,8 @@ STOP = 3.0
 
 TELL = 0.2
 """Seconds between two words about the bytes that were moved, at least."""
+
+log = logging.getLogger(__name__)
 
 _AGAIN = frozenset({"offline", "busy"})
 
@@ -62,22 +64,22 @@ class Syncing:
         self._sync = self._new_sync(Patience(attempts=ATTEMPTS, stopped=self._stopped))
         self._pusher: Pusher | None = None
         self._is_pushing = False  # whether commits are sent without being asked
+        self._is_fetching = False
+        self._fetched: models.SyncResult | None = None  # what the last fetch came to
+        self._failed = Last()  # why it failed
         self._on_change: Callable[[], None] = _nobody
 
     # -- looking ----------------------------------------------------------------------------------
 
     def status(self) -> models.SyncStatus:
         """Return how both stand, without asking the hub."""
-        supported = isinstance(self._core.engine, EmbeddedEngine)
-        theirs = None
+        supported = isinstance(self._core.engine, PortableEngine)
         try:
             with self._core.errors():
                 found = self._sync.status()
-                if found.remote is not None:
-                    theirs = self._core.records.refs().get(REMOTE_HEAD)
         except SyncError as error:
             last = Last(error=error.message, code=error.code)
-            found = SyncStatus(None, 0, 0, False, False, last)
+            found = SyncStatus(None, 0, 0, False, False, None, last)
         with self._lock:
             # of several the others wait for one, which is the one that moves something
             work = next((each for each in self._works if each.done), None)
@@ -92,10 +94,11 @@ class Syncing:
             behind=found.behind,
             newer=found.newer,
             diverged=found.diverged,
-            theirs=theirs,
+            theirs=found.theirs,
             asked=datetime.fromtimestamp(found.last.when, UTC) if found.last.when else None,
-            error=self._core.clean(found.last.error),
-            code=found.last.code,
+            error=self._core.clean(found.last.error) or self._failed.error,
+            code=found.last.code or self._failed.code,
+            fetched=self._fetched,
             retries=retries,
         )
 
@@ -160,24 +163,55 @@ class Syncing:
             done = self._sync.push(work.tell)
         sent = f"Sent {_commits(done.commits)}."
         return models.SyncResult(
-            state=done.state,  # type: ignore[arg-type]  # one of these, as Pushed says
+            state=done.state,
             commits=done.commits,
             head=done.head or None,
             message=_SAID.get(done.state, sent),
         )
 
-    def fetch(self) -> models.SyncResult:
-        """Take the hub's commits that are not here; head and files stay as they are.
+    def fetch(self) -> models.SyncStatus:
+        """Begin to take the hub's commits that are not here; head and files stay as they are.
+
+        Somebody who listens is told when it has ended. The status has what came of it then, or
+        why it failed.
 
         Raises
         ------
         ApiError
-            As :meth:`push`.
+            409 ``no_remote``, or ``stopped`` when the workspace is being closed.
         """
-        with self._work("fetching") as work, self._errors():
-            done = self._sync.fetch(work.tell)
-        self.wake()  # it is there, so it can be given what waits
-        return _taken("fetched", done.commits, done.head, f"Fetched {_commits(done.commits)}.")
+        with self._errors():
+            self._sync.require()
+            self._sync.patience.check()
+        with self._lock:
+            begins = not self._is_fetching
+            self._is_fetching = True
+        if begins:
+            self._fetched = None  # before anybody is told that it is under way
+            work = _Work("fetching", self._tell)
+            self._begin(work)
+            threading.Thread(
+                target=self._fetch, args=(work,), name="dotscience-fetch", daemon=True
+            ).start()
+        return self.status()
+
+    def _fetch(self, work: _Work) -> None:
+        try:
+            with self._errors():
+                done = self._sync.fetch(work.tell)
+            said = f"Fetched {_commits(done.commits)}."
+            self._fetched = _taken("fetched", done.commits, done.head, said)
+            self.wake()  # it is there, so it can be given what waits
+        except ApiError as error:
+            self._failed = Last(error=error.message, code=error.code)
+        except Exception:
+            # a thread that nobody looks at must not die silently
+            log.exception("Fetching from the hub failed")
+            self._failed = Last(error="Fetching failed; the server's log says why.", code="failed")
+        finally:
+            with self._lock:
+                self._is_fetching = False
+            self._end(work)
 
     def pull(self) -> models.SyncResult:
         """Fetch, and bring files and head to the hub's newest commit if it builds upon them.
@@ -214,7 +248,7 @@ class Syncing:
         if not self._is_pushing or self._stopped.is_set():
             return
         try:
-            if self._sync.remote is None or not isinstance(self._core.engine, EmbeddedEngine):
+            if self._sync.remote is None or not isinstance(self._core.engine, PortableEngine):
                 return
         except SyncError:
             return  # the status tells of it
@@ -292,6 +326,7 @@ class Syncing:
     def _begin(self, work: _Work) -> None:
         with self._lock:
             self._works.append(work)
+            self._failed = Last()  # of what was done before
         self._tell()
 
     def _end(self, work: _Work) -> None:
@@ -343,13 +378,13 @@ def _remote(remote: Remote) -> models.SyncRemote:
     )
 
 
-def _taken(state: str, commits: int, head: str, message: str) -> models.SyncResult:
+def _taken(state: models.SyncState, commits: int, head: str, message: str) -> models.SyncResult:
     if not head:
         state, message = "nothing", "The hub has no commit yet."
     elif not commits:
         state, message = "current", "There is nothing newer on the hub."
     return models.SyncResult(
-        state=state,  # type: ignore[arg-type]  # one of these
+        state=state,
         commits=commits,
         head=head or None,
         message=message,

@@ -25,6 +25,7 @@ from dotscience_jupyter.snapshots import (
     SnapshotError,
     SnapshotNotFoundError,
     TransferError,
+    UnavailableError,
 )
 
 from .errors import ApiError
@@ -41,6 +42,7 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (CorruptStoreError, 500, "unreadable"),
     (HeldError, 409, "held"),
     (TransferError, 409, "transfer_cut"),
+    (UnavailableError, 503, "unavailable"),
     (CommitterError, 409, "conflict"),
     (SnapshotError, 500, "unreadable"),
     (RecordsError, 500, "unreadable"),

@@ -5,7 +5,7 @@
 ``engine`` is the interface, ``embedded`` what works anywhere; others come by entry points.
 """
 
-from .embedded import Edit, EmbeddedEngine
+from .embedded import Edit, EmbeddedEngine, Equal
 from .engine import (
     COMMIT_HOLD,
     BadPathError,
@@ -28,10 +28,12 @@ from .engine import (
     SnapshotNotFoundError,
     SnapshotUsage,
     TransferError,
+    UnavailableError,
     Usage,
 )
 from .finding import check_engine, engine_names, open_engine
 from .ignore import IgnoreRules
+from .portable import PortableEngine
 
 __all__ = [
     "COMMIT_HOLD",
@@ -44,11 +46,13 @@ __all__ = [
     "EmbeddedEngine",
     "Engine",
     "Entry",
+    "Equal",
     "HeldError",
     "IgnoreRules",
     "Kind",
     "LiveChange",
     "PathNotFoundError",
+    "PortableEngine",
     "Problem",
     "Progress",
     "Skipped",
@@ -58,6 +62,7 @@ __all__ = [
     "SnapshotNotFoundError",
     "SnapshotUsage",
     "TransferError",
+    "UnavailableError",
     "Usage",
     "check_engine",
     "engine_names",

@@ -43,6 +43,10 @@ class HeldError(SnapshotError):
     """The snapshot cannot be destroyed, because something refers to it; the message says what."""
 
 
+class UnavailableError(SnapshotError):
+    """What keeps the content for good cannot be reached now; nothing is lost, try again later."""
+
+
 class TransferError(SnapshotError):
     """A sent snapshot did not arrive whole; what arrived is kept and the transfer can go on.
 
@@ -222,6 +226,13 @@ class Engine(ABC):
     def check(cls, folder: Path) -> builtins.list[Check]:
         """Say what this engine needs on a folder, and what of that is missing. Never raises."""
         return []
+
+    def portable(self) -> Engine:
+        """Return an engine on the same folder whose snapshots can go to hubs, as far as any can.
+
+        It takes the place of this one.
+        """
+        return self
 
     # -- freezing ------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ def open_engine(workspace_root: Path, store: Path, name: str = AUTO) -> Engine:
             f"The snapshot engine {name!r} is not one: its entry point made a "
             f"{type(engine).__name__}. Nothing was changed."
         )
-    return engine
+    return engine.portable()
 
 
 def check_engine(workspace_root: Path, store: Path, name: str = AUTO) -> tuple[str, list[Check]]:

@@ -12,7 +12,14 @@ from .credentials import Credentials, Login, clean_url, is_exposed
 from .errors import OfflineError, RefusedError, SyncError
 from .fetching import REMOTE_HEAD, Fetched
 from .hubproject import HubProject
-from .projects import find_project, is_address, list_projects, log_in, log_in_with_key
+from .projects import (
+    find_project,
+    is_address,
+    list_projects,
+    log_in,
+    log_in_with_key,
+    login_page,
+)
 from .pusher import Pusher
 from .pushing import Pushed
 from .remote import Last, Remote, RemoteStore
@@ -46,5 +53,6 @@ __all__ = [
     "list_projects",
     "log_in",
     "log_in_with_key",
+    "login_page",
     "not_logged_in",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import ssl
 import threading
@@ -26,6 +27,7 @@ from dotscience_jupyter._version import __version__
 
 from .credentials import is_local
 from .errors import OfflineError, RefusedError, SyncError
+from .jupyterhub import TOKEN
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -84,8 +86,8 @@ class Patience:
 
     def pause(self, failed: int) -> float:
         """Return how many seconds to wait after so many failures; others wait a little more."""
-        # what draws lots here keeps clients apart, nothing secret
-        return float(min(self.longest, self.first * 2 ** (failed - 1)) * random.uniform(0.75, 1.25))  # noqa: S311
+        spread = random.uniform(0.75, 1.25)  # noqa: S311 - it keeps clients apart, no secret
+        return float(min(self.longest, self.first * 2 ** (failed - 1)) * spread)
 
 
 class Body(io.RawIOBase):
@@ -137,6 +139,7 @@ class Connection:
         self._headers = {"User-Agent": f"dotscience-jupyter/{__version__}"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
+        self._has_server_token = bool(key) and key == os.environ.get(TOKEN)
         self._pool = _pool(url)
 
     def close(self) -> None:
@@ -271,7 +274,13 @@ class Connection:
                 code="busy",
                 after=after,
             )
-        if status == 401 and "Authorization" in self._headers:
+        if status == 401 and self._has_server_token:
+            text = (
+                f"The hub {self.url} does not accept this server's token of JupyterHub; it may "
+                "have been revoked. Nothing was moved. Restart your server, from JupyterHub's "
+                "control panel."
+            )
+        elif status == 401 and "Authorization" in self._headers:
             text = (
                 f"The hub {self.url} does not accept your API key; it may have expired or been "
                 f"revoked. Nothing was moved. Log in again: ds login {self.url}"

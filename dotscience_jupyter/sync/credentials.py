@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from jupyter_core.paths import jupyter_config_dir
 
 from .errors import SyncError
+from .jupyterhub import URL, server_token
 
 FILE = "dotscience-hubs.json"
 _FORMAT = 1
@@ -50,7 +51,42 @@ class Credentials:
         self.path = path or Path(jupyter_config_dir()) / FILE
 
     def all(self) -> list[Login]:
-        """Return every login, by URL. Raise SyncError if the file cannot be read."""
+        """Return every login, by URL; that of JupyterHub's server first.
+
+        Raises
+        ------
+        SyncError
+            If the file cannot be read, or the server's address is none.
+        """
+        found = self._kept()
+        own = self.of_server()
+        # who logged in by themselves on the same hub meant to be that user
+        if own is not None and all(login.url != own.url for login in found):
+            found.insert(0, own)
+        return found
+
+    def of_server(self) -> Login | None:
+        """Return the login that a single-user server of JupyterHub brings along; kept nowhere.
+
+        Raises
+        ------
+        SyncError
+            If what its administrator said is no address.
+        """
+        given = server_token(os.environ)
+        if given is None:
+            return None
+        url, user, token = given
+        try:
+            return Login(clean_url(url), user, token)
+        except SyncError as error:
+            raise SyncError(
+                "invalid_url",
+                f"{error.message} It is in the environment variable {URL}, which JupyterHub's "
+                "administrator sets.",
+            ) from None
+
+    def _kept(self) -> list[Login]:
         try:
             with open(self.path, encoding="utf-8") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -87,16 +123,30 @@ class Credentials:
             logins[login.url] = login
 
     def remove(self, url: str) -> Login | None:
-        """Forget the login on a hub and return it; None if there is none."""
+        """Forget the login on a hub and return it; None if there is none.
+
+        Raises
+        ------
+        SyncError
+            ``not_logged_in`` if it is the one that JupyterHub's server brings along.
+        """
         with self._changing() as logins:
-            return logins.pop(url, None)
+            found = logins.pop(url, None)
+        own = self.of_server()
+        if found is None and own is not None and own.url == url:
+            raise SyncError(
+                "not_logged_in",
+                f"Nobody logged in on {url}: this server of JupyterHub has its own token for it. "
+                "There is nothing to forget.",
+            )
+        return found
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Login]]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS):
-                logins = {login.url: login for login in self.all()}
+                logins = {login.url: login for login in self._kept()}
                 yield logins
                 self._write(logins)
         except (OSError, Timeout) as error:

@@ -7,24 +7,27 @@ They are recorded beside the workspace's own history; its head and its files are
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from dotscience_jupyter.records import NotFoundError, Records
+from dotscience_jupyter.records import HEAD, NotFoundError, Records
 from dotscience_jupyter.snapshots import (
     COMMIT_HOLD,
     EmbeddedEngine,
+    Equal,
+    PortableEngine,
     Progress,
+    SnapshotError,
     TransferError,
 )
+from dotscience_jupyter.snapshots.embedded.equals import is_foreign
 
 from .errors import OfflineError, RefusedError, SyncError
 from .hubproject import HubProject
 from .lines import Line, read_line
-
-HEAD = "HEAD"
 
 REMOTE_HEAD = "remote/HEAD"
 """The ref of the records that says which of the hub's commits are here."""
@@ -60,7 +63,7 @@ class Fetching:
     def __init__(
         self,
         records: Records,
-        engine: EmbeddedEngine,
+        engine: PortableEngine,
         hub: HubProject,
         progress: Progress | None = None,
     ) -> None:
@@ -68,6 +71,7 @@ class Fetching:
         self._engine = engine
         self._hub = hub
         self._progress = progress
+        self._bases: dict[str, str] = {}  # by the id of the engine that took them
 
     def run(self) -> Fetched:
         """Take what is not here. Raise SyncError, RecordsError or SnapshotError."""
@@ -124,29 +128,58 @@ class Fetching:
     def _take(self, lines: list[Line], page: BinaryIO) -> int:
         """Record commits whose content is taken before; return how many are new."""
         known = self._records.known_commits([line.id for line in lines])
-        bases = self._wanted([line for line in lines if line.id not in known])
-        if bases:
-            ContentDownload(self._engine, self._hub, self._progress).take(bases)
+        new = [line for line in lines if line.id not in known]
+        exchange = self._engine.exchange
+        equals = self._equals(new)
+        if bases := self._wanted(new, equals):
+            ContentDownload(exchange, self._hub, self._progress).take(bases)
+        for snapshot, equal in equals.items():
+            if exchange.content_id(snapshot) != equal.content:
+                raise SyncError(
+                    "damaged",
+                    f"What the hub has of the snapshot {snapshot} is not what its content id says. "
+                    "Nothing was changed here. Tell the hub's administrator; where it was pushed "
+                    "from it is whole.",
+                )
         page.seek(0)
         taken = self._records.take(
             page, ref=REMOTE_HEAD, expected=self._records.refs().get(REMOTE_HEAD)
         )
         snapshots = {line.snapshot for line in lines}
         self._engine.hold(snapshots, COMMIT_HOLD)
-        self._engine.release(snapshots, HOLD)
+        exchange.release(snapshots, HOLD)
         return len(taken.new)
 
-    def _wanted(self, lines: list[Line]) -> dict[str, str]:
-        """Return the snapshots that are not here, and what each of them builds upon."""
+    def _equals(self, lines: list[Line]) -> dict[str, Equal]:
+        """Return what snapshots of other engines are that are not here, and note it."""
+        named = dict.fromkeys(line.snapshot for line in lines)
+        foreign = [each for each in named if is_foreign(each) and not self._engine.exists(each)]
+        found = self._hub.equals(foreign) if foreign else {}
+        for snapshot in foreign:
+            if snapshot not in found:
+                raise SyncError(
+                    "damaged",
+                    f"The hub does not say what it has of the snapshot {snapshot}, so its commits "
+                    "cannot be taken. Nothing was changed here. Tell the hub's administrator.",
+                )
+            self._engine.exchange.equate(snapshot, *found[snapshot])
+        return found
+
+    def _wanted(self, lines: list[Line], equals: Mapping[str, Equal]) -> dict[str, str]:
+        """Return the hub's ids of snapshots that are not here, and what each builds upon."""
         coming = {line.id: line.snapshot for line in lines}
         wanted: dict[str, str] = {}
         for line in lines:
-            if line.snapshot in wanted or self._engine.exists(line.snapshot):
+            if self._engine.exists(line.snapshot):
+                continue
+            there = equals[line.snapshot].snapshot if line.snapshot in equals else line.snapshot
+            if there in wanted:
                 continue
             base = ""
             if line.parents:
                 base = coming.get(line.parents[0]) or self._snapshot_of(line.parents[0])
-            wanted[line.snapshot] = base if base in wanted or self._is_here(base) else ""
+                base = equals[base].snapshot if base in equals else base
+            wanted[there] = base if base in wanted else self._base(base)
         return wanted
 
     def _snapshot_of(self, commit: str) -> str:
@@ -155,8 +188,19 @@ class Fetching:
         except NotFoundError:
             return ""
 
-    def _is_here(self, snapshot: str) -> bool:
-        return bool(snapshot) and self._engine.exists(snapshot)
+    def _base(self, snapshot: str) -> str:
+        """Return the hub's id of a snapshot that both have, "" if one of them has not."""
+        if not snapshot or not self._engine.exists(snapshot):
+            return ""
+        if not is_foreign(snapshot):
+            return snapshot
+        if snapshot not in self._bases:
+            there = self._hub.equals([snapshot]).get(snapshot)
+            here = ""
+            with contextlib.suppress(SnapshotError):  # then all is sent
+                here = self._engine.bring(snapshot, self._progress) if there else ""
+            self._bases[snapshot] = here if there and there.snapshot == here else ""
+        return self._bases[snapshot]
 
 
 class ContentDownload:

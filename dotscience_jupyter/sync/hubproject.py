@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
+
+from dotscience_jupyter.snapshots import Equal
 
 from .connection import Connection, parsed
 from .errors import RefusedError, SyncError
@@ -27,6 +29,9 @@ MOST_IDS = 65_536
 
 MOST_COMMITS = 10_000
 """Commits that are asked about at once."""
+
+MOST_EQUALS = 1000
+"""Snapshots of other engines that are spoken of at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,30 @@ class HubProject:
             _checked(_ID, document.get("head")),
             _checked(_NAME, document.get("ref")),
         )
+
+    def equate(self, equals: Mapping[str, Equal]) -> None:
+        """Tell what snapshots of other engines are, before commits with these are published."""
+        said = [
+            {"snapshot": snapshot, "equal": equal.snapshot, "content": equal.content}
+            for snapshot, equal in equals.items()
+        ]
+        for start in range(0, len(said), MOST_EQUALS):
+            document = {"equal": said[start : start + MOST_EQUALS]}
+            self.connection.json("PUT", f"{self._path}/equal", document)
+
+    def equals(self, snapshots: Collection[str]) -> dict[str, Equal]:
+        """Ask what snapshots of other engines are, of those of which the hub knows it."""
+        found: dict[str, Equal] = {}
+        rest = list(snapshots)
+        while rest:
+            document = {"snapshots": rest[:MOST_EQUALS]}
+            for said in self._list("equal", document, "equal"):
+                if not isinstance(said, dict) or said.get("snapshot") not in document["snapshots"]:
+                    raise _wrong()
+                equal = (_checked(_ID, said.get(key)) for key in ("equal", "content"))
+                found[said["snapshot"]] = Equal(*equal)
+            rest = rest[MOST_EQUALS:]
+        return found
 
     def commits(self, want: str, have: Sequence[str]) -> AbstractContextManager[BinaryIO]:
         """Ask for commits up to one that are not contained in others, parents first; a page."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,14 +16,35 @@ from .remote import Remote
 from .synced import not_logged_in
 
 _KEYS = {"id", "owner", "name"}
+_PAGE = re.compile(r"/[A-Za-z0-9/_\-]{0,100}")  # it is the hub's, and people are to go there
+
+PROJECT = "project"
+DATASET = "dataset"
 
 SHORT = "hub:"
-"""What stands for the address of the hub, where the user is logged in on one only."""
+"""What stands for the address of the hub, where the user is logged in on one only.
+
+In a single-user server of JupyterHub it is the hub that the server brings a token for.
+"""
 
 
 def is_address(text: str) -> bool:
     """Whether a text names something on a hub."""
     return text.startswith(("http://", "https://", SHORT))
+
+
+def login_page(url: str, *, patience: Patience | None = None) -> str:
+    """Return the address of the page where a browser gets an API key; "" if none is known."""
+    url = clean_url(url)
+    connection = Connection(url, patience=patience)
+    try:
+        page = connection.json("GET", "/api/v1/login", again=False).get("page")
+    except SyncError:  # what is wrong is told when somebody logs in
+        return ""
+    finally:
+        connection.close()
+    known = isinstance(page, str) and _PAGE.fullmatch(page)
+    return f"{url}{page}" if known else ""
 
 
 def log_in(
@@ -79,6 +101,7 @@ def find_project(
     address: str,
     *,
     create: bool = False,
+    kind: str = PROJECT,
     credentials: Credentials | None = None,
     patience: Patience | None = None,
 ) -> Remote:
@@ -91,6 +114,8 @@ def find_project(
         ``URL/`` for those who are logged in on one hub only.
     create
         Make it if it is not there; it is one's own then.
+    kind
+        ``project`` or ``dataset``: which is meant where both have the name, and is made.
     credentials, patience
         As :class:`.synced.Sync` has them.
 
@@ -99,12 +124,16 @@ def find_project(
     SyncError
         ``not_logged_in``, ``invalid_url``, ``not_found``, or what the hub says.
     """
-    login, name = _split(address, (credentials or Credentials()).all())
+    login, name = _split(address, credentials or Credentials())
     connection = Connection(login.url, login.key, patience)
     try:
-        found = _choose(_items(connection), login.user, name)
-        if found is None and create:
+        # of those with one name the last counts
+        items = sorted(_items(connection), key=lambda item: item["kind"] == kind)
+        found = _choose(items, login.user, name)
+        if create and (found is None or found["kind"] != kind):
             given = {"name": name.removeprefix(f"{login.user}/")}
+            if kind != PROJECT:
+                given["kind"] = kind
             made = connection.json("POST", "/api/v1/projects", given, again=False)
             if not made.keys() >= _KEYS:
                 raise SyncError("damaged", f"What answers at {login.url} is not a hub.")
@@ -123,7 +152,7 @@ def find_project(
 def list_projects(
     url: str, *, credentials: Credentials | None = None, patience: Patience | None = None
 ) -> list[Remote]:
-    """Return the projects on a hub that the user may see, one's own first, by name.
+    """Return the projects on a hub that the user may see, one's own first, by name; no datasets.
 
     Raises
     ------
@@ -139,6 +168,7 @@ def list_projects(
         items = _items(connection)
     finally:
         connection.close()
+    items = [item for item in items if item["kind"] == PROJECT]
     items.sort(key=lambda item: (item["owner"] != login.user, item["owner"], item["name"]))
     return [_remote(url, item) for item in items]
 
@@ -146,7 +176,7 @@ def list_projects(
 def _items(connection: Connection) -> list[dict[str, str]]:
     found = connection.json("GET", "/api/v1/projects").get("items")
     return [
-        {key: str(item[key]) for key in _KEYS}
+        {key: str(item[key]) for key in _KEYS} | {"kind": str(item.get("kind", PROJECT))}
         for item in (found if isinstance(found, list) else [])
         if isinstance(item, dict) and item.keys() >= _KEYS
     ]
@@ -156,9 +186,13 @@ def _remote(url: str, item: dict[str, Any]) -> Remote:
     return Remote(url, str(item["id"]), f"{item['owner']}/{item['name']}")
 
 
-def _split(address: str, logins: list[Login]) -> tuple[Login, str]:
+def _split(address: str, credentials: Credentials) -> tuple[Login, str]:
     """Return the login on the hub that an address is on, and what it names there."""
+    logins = credentials.all()
     if address.startswith(SHORT):
+        own = credentials.of_server()
+        if own is not None:
+            logins = [login for login in logins if login.url == own.url]
         if len(logins) != 1:
             known = ", ".join(login.url for login in logins) or "none"
             raise SyncError(

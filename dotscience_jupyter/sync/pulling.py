@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dotscience_jupyter.records import Records
+from dotscience_jupyter.records import HEAD, Records
 from dotscience_jupyter.records.models import Commit
-from dotscience_jupyter.snapshots import EmbeddedEngine, Progress
+from dotscience_jupyter.snapshots import Engine, Progress
 
 from .errors import SyncError
-from .fetching import HEAD
 
 _NAMED = 5
 
@@ -43,9 +42,7 @@ def relation(records: Records, ours: str | None, theirs: str | None) -> Relation
     )
 
 
-def forward(
-    records: Records, engine: EmbeddedEngine, target: str, progress: Progress | None = None
-) -> int:
+def forward(records: Records, engine: Engine, target: str, progress: Progress | None = None) -> int:
     """Make files and head those of a commit that is here; return by how many commits that is.
 
     The caller sees to it that nobody commits meanwhile.
@@ -79,7 +76,7 @@ def forward(
     return found.behind
 
 
-def _require_clean(engine: EmbeddedEngine, head: Commit | None, wanted: Commit) -> None:
+def _require_clean(engine: Engine, head: Commit | None, wanted: Commit) -> None:
     """Raise SyncError if a file is neither as it was committed nor as it will be.
 
     Files that are as they will be are what a pull has left that was killed.

@@ -13,15 +13,15 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from dotscience_jupyter.records import Records
-from dotscience_jupyter.snapshots import EmbeddedEngine, Progress
+from dotscience_jupyter.records import HEAD, Records
+from dotscience_jupyter.snapshots import EmbeddedEngine, PortableEngine, Progress
 
 from .errors import OfflineError, RefusedError, SyncError
 from .hubproject import HubProject, LackingError, Published
 
-HEAD = "HEAD"
+PushState = Literal["nothing", "current", "published", "behind", "diverged"]
 
 BATCH = 1 << 25
 """Bytes of content in one request; what a cut connection can cost at most."""
@@ -54,7 +54,7 @@ class Pushed:
         Where on the hub the commits are.
     """
 
-    state: str
+    state: PushState
     commits: int
     head: str
     ref: str
@@ -76,13 +76,15 @@ class Pushing:
     def __init__(
         self,
         records: Records,
-        engine: EmbeddedEngine,
+        engine: PortableEngine,
         hub: HubProject,
         progress: Progress | None = None,
     ) -> None:
         self._records = records
+        self._engine = engine
         self._hub = hub
-        self._content = ContentUpload(engine, hub, progress)
+        self._progress = progress
+        self._content = ContentUpload(engine.exchange, hub, progress)
 
     def run(self) -> Pushed:
         """Send what the hub does not have. Raise SyncError, RecordsError or SnapshotError."""
@@ -103,17 +105,20 @@ class Pushing:
         published: Published | None = None
         for page in _pages(outbox, PAGE):
             commits = [self._records.get_commit(id_) for id_ in page]
-            snapshots = list(dict.fromkeys(commit.snapshot for commit in commits))
+            named = dict.fromkeys(commit.snapshot for commit in commits)
+            brought = [self._engine.bring(each, self._progress) for each in named]
+            snapshots = list(dict.fromkeys(brought))
             # whatever they build upon, the hub has by now
             parents = {each.parent_id for commit in commits for each in commit.parents}
             bases = [self._records.get_commit(id_).snapshot for id_ in sorted(parents - {*page})]
             self._content.send(snapshots, bases)
+            self._hub.equate(self._engine.exchange.equals(named))
             for last, count, lines in self._exported(page):
                 published = self._publish(last, lines, snapshots)
                 sent += count
         if published is None:
             published = self._publish(head.id, io.BytesIO(), ())
-        state = "behind" if published.state == "known" else published.state
+        state: PushState = "diverged" if published.state == "diverged" else "behind"
         if published.head == head.id:
             state = "published" if sent else "current"
         return Pushed(state, sent, published.head, published.ref)

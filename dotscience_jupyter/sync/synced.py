@@ -12,10 +12,10 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from dotscience_jupyter.records import Records, RecordsError, Workspace, WorkspaceError
+from dotscience_jupyter.records import HEAD, Records, RecordsError, Workspace, WorkspaceError
 from dotscience_jupyter.snapshots import (
-    EmbeddedEngine,
     Engine,
+    PortableEngine,
     Progress,
     SnapshotError,
     open_engine,
@@ -27,7 +27,7 @@ from .errors import SyncError
 from .fetching import REMOTE_HEAD, Fetched, Fetching, note_remote_head
 from .hubproject import HubProject
 from .pulling import forward, relation
-from .pushing import HEAD, Pushed, Pushing
+from .pushing import Pushed, Pushing
 from .remote import Last, Remote, RemoteStore
 
 LOCK_SECONDS = 600.0
@@ -67,6 +67,8 @@ class SyncStatus:
         Whether the hub was seen to have commits that are not here yet.
     diverged : bool
         Whether both have some that the other one does not build upon.
+    theirs : str or None
+        The hub's newest commit of those that were fetched.
     last : Last
         How it went the last time.
     """
@@ -76,6 +78,7 @@ class SyncStatus:
     behind: int
     newer: bool
     diverged: bool
+    theirs: str | None
     last: Last
 
 
@@ -127,7 +130,7 @@ class Sync:
         SyncError
             ``exists`` if it belongs to another one.
         """
-        self._embedded()
+        self._portable()
         with self._turn():
             there = self.remote
             if there is not None and (there.url, there.project) != (remote.url, remote.project):
@@ -141,7 +144,7 @@ class Sync:
     def remove(self) -> Remote:
         """Make the workspace belong to no hub. Commits stay where they are, on both sides."""
         with self._turn():
-            there = self._require()
+            there = self.require()
             self.remotes.remove()
             known = self._records.refs().get(REMOTE_HEAD)
             if known is not None:
@@ -158,7 +161,7 @@ class Sync:
         SyncError, RecordsError, SnapshotError
             What arrived is kept there, and the next push goes on with the rest.
         """
-        engine = self._embedded()
+        engine = self._portable()
         with self._turn(progress), self._hub() as hub:
             done = Pushing(self._records, engine, hub, progress).run()
             if done.head and self._records.known_commits([done.head]):
@@ -174,7 +177,7 @@ class Sync:
         SyncError, RecordsError, SnapshotError
             What arrived is kept here, and the next fetch goes on with the rest.
         """
-        engine = self._embedded()
+        engine = self._portable()
         with self._turn(progress), self._hub() as hub:
             done = Fetching(self._records, engine, hub, progress).run()
             self._note(done.head)
@@ -188,7 +191,7 @@ class Sync:
         SyncError, RecordsError, SnapshotError
             As :meth:`fetch` and :func:`.pulling.forward`.
         """
-        engine = self._embedded()
+        engine = self._portable()
         done = self.fetch(progress)
         with self._turn(progress), self._alone(), self._committing():
             target = self._records.refs().get(REMOTE_HEAD)
@@ -200,28 +203,29 @@ class Sync:
         """Return how both stand, without asking the hub. Raise SyncError or RecordsError."""
         remote = self.remote
         if remote is None:
-            return SyncStatus(None, 0, 0, False, False, Last())
+            return SyncStatus(None, 0, 0, False, False, None, Last())
         refs = self._records.refs()
         theirs = refs.get(REMOTE_HEAD)
         found = relation(self._records, refs.get(HEAD), theirs)
         last = self.remotes.last()
         newer = bool(last.head) and not self._records.known_commits([last.head])
         diverged = found.diverged or (newer and found.ahead > 0 and last.diverged)
-        return SyncStatus(remote, found.ahead, found.behind, newer, diverged, last)
+        return SyncStatus(remote, found.ahead, found.behind, newer, diverged, theirs, last)
 
     # -- what they share --------------------------------------------------------------------------
 
-    def _embedded(self) -> EmbeddedEngine:
-        if not isinstance(self._engine, EmbeddedEngine):
+    def _portable(self) -> PortableEngine:
+        if not isinstance(self._engine, PortableEngine):
             raise SyncError(
                 "unsupported_engine",
-                f"The content of this workspace is kept by the engine {self._engine.name!r}, and "
-                "this version moves only what the embedded engine keeps. Nothing was changed. "
-                "'send' and 'receive' move content between workspaces of the same engine.",
+                f"The content of this workspace is kept by the engine {self._engine.name!r}, which "
+                "cannot give it to a hub. Nothing was changed. 'send' and 'receive' move content "
+                "between workspaces of the same engine.",
             )
         return self._engine
 
-    def _require(self) -> Remote:
+    def require(self) -> Remote:
+        """Return the remote. Raise SyncError ``no_remote`` if there is none."""
         remote = self.remote
         if remote is None:
             raise SyncError(
@@ -233,7 +237,7 @@ class Sync:
     @contextmanager
     def _hub(self) -> Iterator[HubProject]:
         """Give the hub's project; that something failed is written down."""
-        remote = self._require()
+        remote = self.require()
         try:
             login = self._credentials.get(remote.url)
             if login is None:
@@ -332,7 +336,7 @@ def clone(
     workspace = _new_workspace(remote, folder)
     records = Records.open(workspace.database_url)
     try:
-        engine = open_engine(workspace.root, workspace.store, "embedded")
+        engine = open_engine(workspace.root, workspace.store)
         try:
             sync = Sync(workspace, records, engine, credentials=credentials, patience=patience)
             sync.add(remote)

@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,17 @@ from typing import Any
 import pytest
 
 from dotscience_jupyter.api import WorkspaceService
-from dotscience_jupyter.sync import Credentials, Login, Remote, RemoteStore, Sync, clone
+from dotscience_jupyter.snapshots import Progress
+from dotscience_jupyter.sync import (
+    Credentials,
+    Fetched,
+    Login,
+    Remote,
+    RemoteStore,
+    Sync,
+    SyncError,
+    clone,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
 
@@ -63,6 +74,16 @@ class Project:
         status, found = await self.post(what, body)
         assert status == 200, found
         return found
+
+    async def fetch(self) -> dict[str, Any]:
+        """Fetch, and wait until that has ended, as the status tells."""
+        assert (await self.done("fetch"))["remote"]
+        deadline = time.monotonic() + 20
+        while (found := await self.get())["activity"] == "fetching":
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        assert not found["error"], found
+        return dict(found["fetched"])
 
     async def log_in(self) -> None:
         body = {"url": self.hub.url, "user": self.user, "password": PASSWORD}
@@ -178,6 +199,24 @@ async def test_who_the_user_is_stays_with_the_user(project: Project) -> None:
     ]
 
 
+async def test_logging_out_forgets_the_key(project: Project) -> None:
+    await project.connect()
+    status, problem = await project.post("logout", {"url": "ftp://somewhere"})
+    assert (status, problem["code"]) == (400, "invalid_url")
+    assert await project.done("logout", {"url": project.hub.url + "/"}) == {"items": []}
+    key = project.hub.user(project.user)[1]
+    assert key not in Credentials().path.read_text("utf-8")
+    found = await project.get()
+    # the workspace goes on to belong to its project, and nobody is logged in there
+    assert (found["remote"]["name"], found["remote"]["user"]) == (f"{project.user}/demo", None)
+    status, problem = await project.post("push")
+    assert (status, problem["code"]) == (409, "not_logged_in")
+    status, problem = await project.post("logout", {"url": project.hub.url})
+    assert (status, problem["code"]) == (409, "not_logged_in")
+    await project.log_in()
+    assert (await project.done("push"))["state"] in ("published", "current")
+
+
 async def test_which_project(project: Project) -> None:
     status, problem = await project.post("push")
     assert (status, problem["code"]) == (409, "no_remote")
@@ -226,7 +265,7 @@ async def test_commits_of_others_come_and_go_on(
     await events.wait(settled)
     theirs = await asyncio.to_thread(project.other, tmp_path / "other", "theirs.txt", "theirs")
     assert (await project.get())["behind"] == 0
-    found = await project.done("fetch")
+    found = await project.fetch()
     assert (found["state"], found["commits"], found["head"]) == ("fetched", 1, theirs)
     assert not (project.tracked.root / "theirs.txt").exists()
     state = await project.get()
@@ -272,7 +311,7 @@ async def test_both_sides_are_brought_together(
     await project.commit("mine.txt", "mine")
     told = await events.wait(lambda data: data["action"] == "sync" and data["sync"]["diverged"])
     assert told["sync"]["newer"]  # it was only seen, not fetched
-    await project.done("fetch")
+    await project.fetch()
     state = await project.get()
     assert (state["ahead"], state["behind"], state["theirs"]) == (1, 1, theirs)
     for what, body in (("merge", {"theirs": theirs}), ("merge/finish", {"description": "both"})):
@@ -390,3 +429,35 @@ async def test_a_hub_that_is_away_for_long(
         told = await events.wait(settled)
         assert (told["sync"]["error"], told["head"]) == ("", head)
         assert project.head_there() == head
+
+
+async def test_a_fetch_that_takes_long_holds_up_nobody(project: Project, events: Any) -> None:
+    status, problem = await project.post("fetch")
+    assert (status, problem["code"]) == (409, "no_remote")
+    await project.connect()
+    await events.wait(settled)
+    slow = threading.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        fetch = Sync.fetch
+
+        def waiting(self: Sync, progress: Progress | None = None) -> Fetched:
+            assert slow.wait(20)
+            return fetch(self, progress)
+
+        patch.setattr(Sync, "fetch", waiting)
+        events.heard.clear()
+        begun = await project.done("fetch")
+        assert (begun["activity"], begun["fetched"]) == ("fetching", None)
+        assert (await project.done("fetch"))["activity"] == "fetching"  # it is the same one
+        await events.wait(lambda data: data["sync"]["activity"] == "fetching")
+        slow.set()
+        await events.wait(lambda data: (data["sync"]["fetched"] or {}).get("state") == "current")
+        patch.setattr(Sync, "fetch", failing)
+        await project.done("fetch")
+        told = await events.wait(lambda data: data["sync"]["code"] == "busy")
+    assert told["sync"]["error"] == "Somebody else is at it."
+    assert told["sync"]["fetched"] is None
+
+
+def failing(self: Sync, progress: Progress | None = None) -> Fetched:
+    raise SyncError("busy", "Somebody else is at it.")

@@ -22,6 +22,16 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from snapshot_helpers import state_of, write
+from transfer_helpers import (
+    KILLS,
+    Record,
+    Slow,
+    fill_to_be_captured,
+    framed,
+    shrink,
+    some_files,
+    whole,
+)
 
 from dotscience_jupyter.snapshots import (
     CorruptStoreError,
@@ -31,23 +41,18 @@ from dotscience_jupyter.snapshots import (
     SnapshotNotFoundError,
     TransferError,
 )
-from dotscience_jupyter.snapshots import stream as framing
 from dotscience_jupyter.snapshots.embedded import (
     arrivals,
     asking,
     capture,
-    database,
     exchange,
-    intake,
     objects,
     partial,
 )
 from dotscience_jupyter.snapshots.embedded.captures import KEY, Resolution
 from dotscience_jupyter.snapshots.embedded.packs import RAW, ZSTD, hash_bytes
 from dotscience_jupyter.snapshots.embedded.transfer import MAP, OBJECT, RECORD
-from dotscience_jupyter.snapshots.stream import FrameWriter, header_of
-
-KILLS = 20
+from dotscience_jupyter.snapshots.stream import header_of
 
 
 class Side:
@@ -86,27 +91,18 @@ def there(tmp_path: Path) -> Iterator[Side]:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a little content go through everything that much content goes through."""
-    shrink(monkeypatch)
+    shrink_all(monkeypatch)
 
 
-def shrink(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(capture, "CHUNK", 2048)
-    patch.setattr(objects, "PAGED_FROM", 6)
+def shrink_all(patch: pytest.MonkeyPatch) -> None:
+    shrink(patch)
     patch.setattr(objects, "GROUP_LIMIT", 4)
-    patch.setattr(objects.zlib, "crc32", lambda data: 0x100 * len(data) + data[-1] % 4)
-    patch.setattr(intake, "STEP_BYTES", 6000)
-    patch.setattr(framing, "_FRAME", 1000)
-    patch.setattr(database, "MERGE_FROM", 8)
     patch.setattr(asking, "MAX_ASKED", 5)
     patch.setattr(asking, "_AHEAD", 3)
 
 
 def content(seed: int = 1) -> list[Edit]:
-    rand = random.Random(seed)
-    edits = [Edit(f"many/{n}", rand.randbytes(rand.randrange(1500))) for n in range(20)]
-    edits.append(Edit("large", rand.randbytes(30_000)))
-    edits.append(Edit("text", b"line\n" * rand.randrange(1000, 9000)))
-    edits += [Edit("d/same", b"same"), Edit("d/copy", b"same"), Edit("empty", b"")]
+    edits = [Edit(path, data) for path, data in some_files(seed).items()]
     edits.append(Edit("link", None, target="large"))
     edits += [Edit(f"twice/{n}/d/{m}", b"%d" % m) for n in range(3) for m in range(9)]
     return edits
@@ -270,7 +266,7 @@ def test_whatever_arrived_is_complete_below(
 ) -> None:
     """Also where the same folders and contents are at several places and depths."""
     with monkeypatch.context() as patched, tempfile.TemporaryDirectory() as place:
-        shrink(patched)
+        shrink_all(patched)
         here, there = Side(Path(place) / "here"), Side(Path(place) / "there")
         base: str | None = None
         for files in steps:
@@ -439,18 +435,9 @@ def test_a_flipped_bit_anywhere(here: Side, there: Side, small_steps: None) -> N
     assert there.engine.verify([snapshot]) == []
 
 
-def forged(*records: tuple[int, int, bytes, int, bytes], version: object = 1) -> bytes:
+def forged(*records: Record, version: object = 1) -> bytes:
     """A stream with right frames."""
-    out = io.BytesIO()
-    writer = FrameWriter(out, {**header_of(exchange.ENGINE, 1), "format": version})
-    for kind, codec, stored, length, digest in records:
-        writer.write(RECORD.pack(kind, codec, 0, len(stored), length, digest) + stored)
-    writer.finish()
-    return out.getvalue()
-
-
-def whole(data: bytes) -> tuple[int, int, bytes, int, bytes]:
-    return OBJECT, RAW, data, len(data), hash_bytes(data)
+    return framed({**header_of(exchange.ENGINE, 1), "format": version}, list(records))
 
 
 @pytest.mark.parametrize(
@@ -860,11 +847,6 @@ def test_beside_gc_and_others(here: Side, there: Side, small_steps: None) -> Non
 
 
 def unpack_until_killed(place: Path, streams: list[tuple[str, bytes]], out: int) -> None:
-    class Slow(io.BytesIO):
-        def read(self, count: int | None = -1) -> bytes:
-            time.sleep(0.0001)
-            return super().read(count)
-
     engine = EmbeddedEngine.open_store(place, grace=0.0)
     for snapshot, data in streams:
         engine.unpack(Slow(data))
@@ -934,14 +916,9 @@ def test_killed_while_unpacking(here: Side, there: Side, small_steps: None) -> N
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[EmbeddedEngine, Side, str]]:
     """A live folder where content is captured and hashed later, another store, a snapshot."""
-    from dotscience_jupyter.snapshots.embedded import capturing
-
-    monkeypatch.setattr(capturing, "BUDGET", 0)
     with loopfs.mounted("xfs") as path:
         folder = path / "work"
-        for number in range(3):
-            write(folder / f"{number}", random.Random(number).randbytes(50_000), 10**18)
-        time.sleep(0.1)
+        fill_to_be_captured(folder, monkeypatch)
         engine = EmbeddedEngine(folder, path / "store", grace=0.0)
         snapshot = engine.snapshot().id
         assert list((path / "store" / "captures").glob("*.cap")), "nothing was captured"

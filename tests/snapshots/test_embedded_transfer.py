@@ -20,6 +20,16 @@ import pytest
 import zstandard
 from blake3 import blake3
 from snapshot_helpers import State, state_of, write
+from transfer_helpers import (
+    KILLS,
+    Record,
+    Slow,
+    fill_to_be_captured,
+    framed,
+    shrink,
+    some_files,
+    whole,
+)
 
 from dotscience_jupyter.snapshots import (
     CorruptStoreError,
@@ -30,9 +40,7 @@ from dotscience_jupyter.snapshots import (
 )
 from dotscience_jupyter.snapshots import stream as framing
 from dotscience_jupyter.snapshots.embedded import (
-    capture,
     captures,
-    database,
     intake,
     objects,
     partial,
@@ -42,8 +50,6 @@ from dotscience_jupyter.snapshots.embedded.packs import RAW, ZSTD, hash_bytes
 from dotscience_jupyter.snapshots.embedded.partial import Token
 from dotscience_jupyter.snapshots.embedded.transfer import MAP, OBJECT, RECORD, Header, Plan
 from dotscience_jupyter.snapshots.stream import FrameWriter
-
-KILLS = 20
 
 
 class Place:
@@ -99,23 +105,12 @@ def there(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a little content go through everything that much content goes through."""
-    monkeypatch.setattr(capture, "CHUNK", 2048)
-    monkeypatch.setattr(objects, "PAGED_FROM", 6)
-    monkeypatch.setattr(objects.zlib, "crc32", lambda data: 0x100 * len(data) + data[-1] % 4)
-    monkeypatch.setattr(intake, "STEP_BYTES", 6000)
-    monkeypatch.setattr(framing, "_FRAME", 1000)
-    monkeypatch.setattr(database, "MERGE_FROM", 8)
+    shrink(monkeypatch)
 
 
 def fill(folder: Path, seed: int = 1) -> State:
-    rand = random.Random(seed)
-    for number in range(20):
-        write(folder / "many" / f"{number}", rand.randbytes(rand.randrange(1500)))
-    write(folder / "large", rand.randbytes(30_000))
-    write(folder / "text", b"line\n" * rand.randrange(1000, 9000))
-    write(folder / "d" / "same", b"same")
-    write(folder / "d" / "copy", b"same")
-    write(folder / "empty", b"")
+    for path, data in some_files(seed).items():
+        write(folder / path, data)
     return state_of(folder)
 
 
@@ -456,22 +451,10 @@ def test_damage_at_random_bytes(
     arrived_whole(there, second, state, tmp_path / "out")
 
 
-Record = tuple[int, int, bytes, int, bytes]  # kind, codec, stored, length, id
-
-
-def whole(data: bytes) -> Record:
-    return OBJECT, RAW, data, len(data), hash_bytes(data)
-
-
 def forged(of: bytes, records: list[Record], **changes: Any) -> bytes:
     """A stream whose frames are right, whatever is in them."""
     header = Header(of.hex(), None, "", 0, blake3(b"").hexdigest(), len(records), 0)
-    out = io.BytesIO()
-    writer = FrameWriter(out, header.to_json() | changes)
-    for kind, codec, stored, length, digest in records:
-        writer.write(RECORD.pack(kind, codec, 0, len(stored), length, digest) + stored)
-    writer.finish()
-    return out.getvalue()
+    return framed(header.to_json() | changes, records)
 
 
 def snapshot_of(*entries: bytes) -> tuple[bytes, list[Record]]:
@@ -835,13 +818,6 @@ def test_receiving_beside_gc_and_merging(
 
 
 def receive_until_killed(place: Place, streams: list[bytes], out: int) -> None:
-    """Receive slowly and step by step, so that there is much to be killed in."""
-
-    class Slow(io.BytesIO):
-        def read(self, count: int | None = -1) -> bytes:
-            time.sleep(0.0001)
-            return super().read(count)
-
     engine = place.again()
     for data in streams:
         os.write(out, engine.receive(Slow(data)).encode() + b"\n")
@@ -1009,13 +985,8 @@ class Captured:
     """Two engines on a file system where content is captured and hashed later."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from dotscience_jupyter.snapshots.embedded import capturing
-
-        monkeypatch.setattr(capturing, "BUDGET", 0)
         self.here, self.there = Place(path / "here"), Place(path / "there")
-        for number in range(3):
-            write(self.here.folder / f"{number}", random.Random(number).randbytes(50_000), 10**18)
-        time.sleep(0.1)
+        fill_to_be_captured(self.here.folder, monkeypatch)
         self.snapshot = self.here.engine.snapshot().id
         assert list((self.here.store / "captures").glob("*.cap")), "nothing was captured"
 

@@ -1,6 +1,6 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Finds the hub that the tests of the hub start; keeps the user's own configuration out."""
+"""Finds what starts hubs and mounts file systems; keeps the user's own configuration out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("hub", "snapshots")]
 
 
 @pytest.fixture(autouse=True)

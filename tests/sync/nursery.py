@@ -76,10 +76,10 @@ class Nursery:
         self._children.append(child)
         return child
 
-    def hub(self, data: Path, port: int) -> int:
+    def hub(self, data: Path, port: int, *options: str) -> int:
         """Start a hub and wait until it listens."""
         where = ["--ip", "127.0.0.1", "--port", str(port), "--data", str(data)]
-        child = self.start("command", "hub", "start", "--json", *where)
+        child = self.start("command", "hub", "start", "--json", *where, *options)
         deadline = time.monotonic() + 60
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dotscience_jupyter.api.service import WorkspaceService
 from dotscience_jupyter.records import NewCommit, NewRun, NewSeries, NewValue, Records, Workspace
-from dotscience_jupyter.snapshots import EmbeddedEngine
+from dotscience_jupyter.snapshots import EmbeddedEngine, PortableEngine
 from dotscience_jupyter.sync import Credentials, Login, Patience, Remote, Sync, clone
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ class Site:
 
     def __init__(self, root: Path, credentials: Credentials, *, attempts: int = 3) -> None:
         self.root = root
-        self.service = WorkspaceService.open(root, author="tester", engine="embedded")
+        self.service = WorkspaceService.open(root, author="tester")
         self.records = self.service.records
-        engine = self.service.engine
-        assert isinstance(engine, EmbeddedEngine)
-        self.engine = engine
+        found = self.service.engine
+        assert isinstance(found, PortableEngine)
+        self.engine = found
         self.sync = Sync(
             self.service.workspace,
             self.records,
-            engine,
+            found,
             credentials=credentials,
             patience=quick(attempts),
             alone=self.service.committer.alone,
@@ -117,23 +117,24 @@ class World:
         self.credentials.put(Login(url, name, key))
         return Remote(url, self.project, f"alice/{self.name}")
 
-    def site(self, name: str = "site", **options: int) -> Site:
-        """A new workspace that belongs to the project."""
-        root = self.base / name
-        root.mkdir()
-        Workspace.create(root)
-        site = self.open(root, **options)
+    def site(self, name: str = "site", *, attempts: int = 3, root: Path | None = None) -> Site:
+        """A new workspace that belongs to the project, perhaps in a folder that is there."""
+        made = root or self.base / name
+        made.mkdir(exist_ok=True)
+        Workspace.create(made)
+        site = self.open(made, attempts=attempts)
         site.sync.add(self.remote)
         return site
 
-    def open(self, root: Path, **options: int) -> Site:
-        site = Site(root, self.credentials, **options)
+    def open(self, root: Path, *, attempts: int = 3) -> Site:
+        site = Site(root, self.credentials, attempts=attempts)
         self.sites.append(site)
         return site
 
-    def clone(self, name: str) -> Site:
-        clone(self.remote, self.base / name, credentials=self.credentials, patience=quick())
-        return self.open(self.base / name)
+    def clone(self, name: str, root: Path | None = None) -> Site:
+        made = root or self.base / name
+        clone(self.remote, made, credentials=self.credentials, patience=quick())
+        return self.open(made)
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
         answer = self.hub.call(

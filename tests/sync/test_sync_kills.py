@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import loopfs
 import pytest
 from hub_world import RunningHub, hub
 from nursery import Nursery, free_port, nursery
 from sync_world import Site, World, world
 
 from dotscience_jupyter.records import Records
+from dotscience_jupyter.snapshots.btrfs import ioctls
 from dotscience_jupyter.sync import OfflineError
 
 COMMITS = 10
@@ -54,14 +57,31 @@ def arrived(made: World, site: Site) -> int:
         records.close()
 
 
-def test_a_client_that_is_killed_goes_on(tmp_path: Path, processes: Nursery) -> None:
+@pytest.fixture(params=["embedded", "btrfs"])
+def roots(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Path]]:
+    """Two folders for workspaces."""
+    names = ["site", "other"]
+    if request.param == "embedded":
+        yield [tmp_path / name for name in names]
+        return
+    with loopfs.mounted("btrfs", 2 << 30) as place:
+        for name in names:
+            ioctls.create(str(place), name)
+        yield [place / name for name in names]
+
+
+def test_a_client_that_is_killed_goes_on(
+    tmp_path: Path, processes: Nursery, roots: list[Path]
+) -> None:
     chance = random.Random(3)
+    native = not roots[0].is_relative_to(tmp_path)
+    turns = 4 if native and not os.environ.get("DOTSCIENCE_THOROUGH") else 12
     with hub(tmp_path) as running, world(running, tmp_path) as made:
-        site = made.site()
+        site = made.site(root=roots[0])
         history(site)
         had = killed = 0
         walk = ["push", str(made.credentials.path)]
-        for turn in range(12):
+        for turn in range(turns):
             child = processes.start("walk", str(site.root), walk[1], walk[0])
             time.sleep(chance.uniform(0.0, 0.1 + 0.03 * turn))
             killed += processes.kill(child)
@@ -71,9 +91,9 @@ def test_a_client_that_is_killed_goes_on(tmp_path: Path, processes: Nursery) -> 
         assert killed
         assert site.sync.push().head == site.head
         made.verify()
-        other = made.site("other")
+        other = made.site(root=roots[1])
         killed = 0
-        for turn in range(12):
+        for turn in range(turns):
             child = processes.start("walk", str(other.root), walk[1], "pull")
             time.sleep(chance.uniform(0.0, 0.1 + 0.03 * turn))
             killed += processes.kill(child)

@@ -137,7 +137,7 @@ def test_commits_that_were_tampered_with_are_refused(shared: tuple[World, Site])
     made, first = shared
     site, line = unsent(made, "tampered")
     snapshot = site.records.get_commit(site.head).snapshot
-    ContentUpload(site.engine, client(made)).send([snapshot])
+    ContentUpload(site.engine.exchange, client(made)).send([snapshot])
     document = json.loads(line)
     document.pop("seal")
     document["commit"]["metadata"]["message"] = "something else"
@@ -164,10 +164,10 @@ def test_what_the_hub_is_told_is_there_and_is_not_is_sent_again(tmp_path: Path) 
         site = made.site()
         site.commit({f"{n}/{m}.txt": f"{n} {m}" for n in range(5) for m in range(5)})
         snapshot = site.records.get_commit(site.head).snapshot
-        ids = list(site.engine.needed(snapshot, lambda asked: asked))
+        ids = list(site.engine.exchange.needed(snapshot, lambda asked: asked))
         # the top of a snapshot without what is below it, as a transfer leaves it that was long ago
         stream = io.BytesIO()
-        site.engine.pack(ids[-4:], stream)
+        site.engine.exchange.pack(ids[-4:], stream)
         client(made).put_objects(stream)
         assert site.sync.push().state == "published"
         made.verify()

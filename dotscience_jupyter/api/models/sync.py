@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 from .base import Body
 
 SyncActivity = Literal["idle", "pushing", "fetching", "pulling"]
+SyncState = Literal["nothing", "current", "published", "behind", "diverged", "fetched", "pulled"]
 
 
 class SyncRemote(Body):
@@ -28,6 +29,19 @@ class SyncProgress(Body):
 
     done: int = Field(description="Bytes")
     total: int = Field(description="Bytes; 0 while it is not known")
+
+
+class SyncResult(Body):
+    """What moving commits did."""
+
+    state: SyncState = Field(
+        description="nothing: there is no commit on the side that was to give them. current: "
+        "there was nothing to move. published: the hub's head is the one here. behind: the hub "
+        "has all of it, and more. diverged: what is here is kept on the hub, beside its head"
+    )
+    commits: int = Field(description="How many were moved, or by how many the files went forward")
+    head: str | None = Field(description="The hub's newest commit")
+    message: str
 
 
 class SyncStatus(Body):
@@ -48,21 +62,9 @@ class SyncStatus(Body):
     error: str = Field(description="Why it failed the last time, for people; empty: it did not")
     code: str = Field(description="The error's code")
     retries: bool = Field(description="Whether what failed is tried again by itself")
-
-
-class SyncResult(Body):
-    """What moving commits did."""
-
-    state: Literal["nothing", "current", "published", "behind", "diverged", "fetched", "pulled"] = (
-        Field(
-            description="nothing: there is no commit on the side that was to give them. current: "
-            "there was nothing to move. published: the hub's head is the one here. behind: the hub "
-            "has all of it, and more. diverged: what is here is kept on the hub, beside its head"
-        )
+    fetched: SyncResult | None = Field(
+        description="What the last fetch came to; None while it is under way, and if it failed"
     )
-    commits: int = Field(description="How many were moved, or by how many the files went forward")
-    head: str | None = Field(description="The hub's newest commit")
-    message: str
 
 
 class HubLogin(Body):
@@ -86,6 +88,12 @@ class LogIn(Body):
     user: str = ""
     password: SecretStr = SecretStr("")
     key: SecretStr = Field(SecretStr(""), description="In place of user and password")
+
+
+class LogOut(Body):
+    """Forget who one is on a hub."""
+
+    url: str
 
 
 class HubProject(Body):

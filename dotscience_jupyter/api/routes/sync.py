@@ -35,6 +35,16 @@ ROUTES: tuple[Route, ...] = (
         workspace=False,
     ),
     Route(
+        "logOut",
+        "POST",
+        "/v1/sync/logout",
+        "Forget the API key for a hub, for all workspaces; the hub goes on to accept it",
+        models.HubLogins,
+        body=models.LogOut,
+        errors=(409,),
+        workspace=False,
+    ),
+    Route(
         "getHubProjects",
         "GET",
         "/v1/sync/projects",
@@ -73,9 +83,10 @@ ROUTES: tuple[Route, ...] = (
         "fetch",
         "POST",
         "/v1/sync/fetch",
-        "Take the hub's commits that are not here, without touching a file",
-        models.SyncResult,
-        errors=(409, 502),
+        "Begin to take the hub's commits that are not here, without touching a file; the event "
+        "'sync' tells when it is done, and the status what came of it",
+        models.SyncStatus,
+        errors=(409,),
     ),
     Route(
         "pull",

@@ -68,6 +68,18 @@ class LogInHandler(HubHandler):
         await self.asked(hubs.log_in_on, self.body(models.LogIn))
 
 
+class LogOutHandler(HubHandler):
+    """Logging out of a hub."""
+
+    path = "/v1/sync/logout"
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Forget the login on the hub that the body names."""
+        await self.asked(hubs.log_out_on, self.body(models.LogOut))
+
+
 class HubProjectsHandler(HubHandler):
     """The projects of a hub."""
 
@@ -125,7 +137,7 @@ class FetchHandler(HubHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Take them."""
+        """Begin to take them."""
         await self.asked((await self.service()).sync.fetch)
 
 
@@ -149,6 +161,7 @@ HANDLERS: list[type[BaseHandler]] = [
     SyncHandler,
     HubsHandler,
     LogInHandler,
+    LogOutHandler,
     HubProjectsHandler,
     ConnectHandler,
     DisconnectHandler,

@@ -7,5 +7,6 @@
 
 from .editing import Edit
 from .engine import EmbeddedEngine
+from .equals import Equal
 
-__all__ = ["Edit", "EmbeddedEngine"]
+__all__ = ["Edit", "EmbeddedEngine", "Equal"]

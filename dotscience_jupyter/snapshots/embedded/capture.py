@@ -270,7 +270,7 @@ class Capture:
         if self._pipeline is None:
             self._pipeline = Pipeline(self._on_read)
         content = self._pipeline.run_stream(first, source, limit=CHUNK, session=self._session)
-        return content.size, content.digest, self._store_lists(content.chunks)
+        return content.size, content.digest, store_lists(content.chunks, self._session)
 
     def _content(self, fd: int, size: int, mark: int) -> tuple[int, bytes, bytes, bytes]:
         """Read up to ``size`` bytes; return their number, digest, list, and digest at ``mark``."""
@@ -301,22 +301,23 @@ class Capture:
         )
         if content.size <= CHUNK:  # it shrank meanwhile, and is to be one object
             return self._part(fd, offset, content.size, mark)
-        list_id = b"" if self._session is None else self._store_lists(content.chunks)
+        list_id = b"" if self._session is None else store_lists(content.chunks, self._session)
         return content.size, content.digest, list_id, content.at_mark
 
-    def _store_lists(self, items: Listed) -> bytes:
-        assert self._session is not None
-        level = 0
-        while True:
-            lists = objects.encode_lists(items, level)
-            items = []
-            for data, length in lists:
-                digest = hash_bytes(data)
-                self._session.put(digest, data)
-                items.append((digest, length))
-            if len(items) == 1:
-                return items[0][0]
-            level += 1
+
+def store_lists(items: Listed, session: Session) -> bytes:
+    """Add what lists a file's chunks to a session; return the id of the uppermost list."""
+    level = 0
+    while True:
+        lists = objects.encode_lists(items, level)
+        items = []
+        for data, length in lists:
+            digest = hash_bytes(data)
+            session.put(digest, data)
+            items.append((digest, length))
+        if len(items) == 1:
+            return items[0][0]
+        level += 1
 
 
 def _translate(error: OSError) -> Exception:

@@ -42,7 +42,14 @@ def diff(trees: Trees, old: str | None, new: str, under: str = "") -> list[Diffe
     except PathNotFoundError as missing:
         if before is None:
             raise (error or missing) from None
-    found = list(_diff(trees, under, before, after))
+    return diff_items(trees, before, after, under)
+
+
+def diff_items(
+    trees: Trees, before: Item | None, after: Item | None, path: str
+) -> list[Difference]:
+    """Compare what two snapshots have at a path, None for nothing; see :meth:`Engine.diff`."""
+    found = list(_diff(trees, path, before, after))
     found.sort(key=lambda difference: difference.path)
     return found
 

@@ -8,13 +8,18 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from dotscience_jupyter.snapshots.engine import CorruptStoreError, SnapshotError
+from dotscience_jupyter.snapshots.engine import (
+    CorruptStoreError,
+    SnapshotError,
+    UnavailableError,
+)
 
 from .batching import Batches
+from .depot import LOOK_AGAIN, LOOK_EVERY, DepotPack
 from .machine import room_in_cache
 from .output import Data
 from .packs import Pack, PackWriter
@@ -45,40 +50,65 @@ class Database:
         self.store = store
         self._lock = threading.Lock()
         self._packs = PackSet()
-        self._seen: int = -1
+        self._seen: tuple[int, int] | None = None
         self._open: OrderedDict[str, Pack] = OrderedDict()
+        # those of the depot that are condemned, and the stamp that they are of
+        self._condemned = PackSet()
+        self._condemned_at = -1
+        if store.depot is not None:
+            store.depot.on_evicted = self._forget
         self.refresh()
 
-    def refresh(self, force: bool = False) -> None:
-        """Take notice of packs that came and went."""
+    def refresh(self, force: bool = False, *, look: float = LOOK_EVERY) -> None:
+        """Take notice of packs that came and went.
+
+        ``look`` is for how many seconds what a depot was seen to hold is believed.
+        """
+        depot = self.store.depot
+        if depot is not None:
+            depot.look(look)  # not with the lock: who reads what is here waits for nobody
         with self._lock:
             try:
-                seen = os.stat(self.store.packs).st_mtime_ns
+                stamp = 0 if depot is None else depot.stamp
+                seen = os.stat(self.store.packs).st_mtime_ns, stamp
                 if seen == self._seen and not force:
                     return
-                names = [name for name in os.listdir(self.store.packs) if name.endswith(".pack")]
+                names = {name for name in os.listdir(self.store.packs) if name.endswith(".pack")}
             except OSError as error:
                 raise SnapshotError(
                     f"The snapshot store {self.store.folder} cannot be read: "
                     f"{error.strerror or error}. Check that the disk is there."
                 ) from error
+            sizes: Mapping[str, int] = {}
+            if depot is not None:
+                sizes = depot.packs()
+                names = {name for name in names if not depot.is_gone(name)} | sizes.keys()
             known = self._packs.by_name
             came = []
+            complete = True
             for name in names:
                 if name in known:
                     continue
                 try:
-                    came.append(Pack.load(f"{self.store.packs}/{name}"))
+                    came.append(self._load(name, sizes.get(name, 0)))
                 except FileNotFoundError:
                     continue  # merged into another one since
+                except UnavailableError:
+                    complete = False  # what it holds is not known now, which no read believes
                 except OSError as error:
                     raise CorruptStoreError(
                         f"The pack {name} of the snapshot store cannot be read: "
                         f"{error.strerror or error}."
                     ) from error
-            went = [known[name] for name in known.keys() - set(names)]
+            went = [known[name] for name in known.keys() - names]
             self._packs.change(came, went)
-            self._seen = seen
+            self._seen = seen if complete else None
+
+    def _load(self, name: str, size: int) -> Pack:
+        path = f"{self.store.packs}/{name}"
+        if self.store.depot is None:
+            return Pack.load(path, self.store.elsewhere)
+        return DepotPack.load_from(path, size, self.store.depot)
 
     @property
     def packs(self) -> tuple[Pack, ...]:
@@ -114,23 +144,76 @@ class Database:
         return self._read(digest, Pack.both)
 
     def _read(self, digest: bytes, read: Callable[[Pack, int], _Read]) -> _Read:
-        damage: CorruptStoreError | None = None
+        damage: CorruptStoreError | UnavailableError | None = None
         for _ in range(5):
+            look = LOOK_AGAIN
             for pack, at in self._packs.places(digest):
                 self._note_use(pack)
                 try:
                     return read(pack, at)
-                except CorruptStoreError as error:
+                except (CorruptStoreError, UnavailableError) as error:
                     damage = error
                 except FileNotFoundError:
+                    look = 0.0
                     break  # merged into another pack since; look again
             else:
                 if damage is not None:
                     raise damage
-            self.refresh(force=True)
+            self.refresh(force=True, look=look)
+        return self._read_condemned(digest, read)
+
+    def _read_condemned(self, digest: bytes, read: Callable[[Pack, int], _Read]) -> _Read:
+        """Read an object that somebody relied upon while its pack was being condemned."""
+        for pack, at in self._condemned_packs().places(digest):
+            with contextlib.suppress(FileNotFoundError):  # deleted since
+                return read(pack, at)
+        if self.store.depot is not None and (
+            self.store.depot.is_out_of_reach or self._seen is None
+        ):
+            raise UnavailableError(
+                "Not all of the content is at hand, and where it is kept cannot be reached just "
+                "now. Nothing is lost; try again in a while."
+            )
         raise MissingObjectError("A stored object is missing.")
 
+    def _condemned_packs(self) -> PackSet:
+        depot = self.store.depot
+        if depot is None:
+            return self._condemned
+        stamp = depot.stamp
+        if stamp != self._condemned_at:
+            found = PackSet()
+            for name, size in depot.condemned().items():
+                with contextlib.suppress(FileNotFoundError):
+                    found.change([self._load(name, size)])
+            self._condemned, self._condemned_at = found, stamp
+        return self._condemned
+
+    def revive(self, needed: Collection[bytes]) -> None:
+        """Keep those condemned packs that have something needed which is nowhere else."""
+        depot = self.store.depot
+        if depot is None:
+            return
+        packs = self._condemned_packs().packs
+        lacking = {digest for digest in needed if not self.has(digest)} if packs else set()
+        names = [
+            pack.name
+            for pack in packs
+            if any(pack.digest(at) in lacking for at in range(len(pack)))
+        ]
+        if names:
+            depot.revive(names)
+            self.refresh(force=True)
+
+    def _forget(self, name: str) -> None:
+        """Let go of a pack's file, which was removed to make room."""
+        known = self._packs.by_name.get(name)
+        if known is not None:
+            known.forget_handle()
+
     def _note_use(self, pack: Pack) -> None:
+        if self.store.depot is not None:
+            self.store.depot.used(pack.name)
         with self._lock:
             self._open[pack.name] = pack
             self._open.move_to_end(pack.name)
@@ -139,12 +222,22 @@ class Database:
 
     def add(self, *packs: Pack) -> None:
         """Take notice of packs that were just published."""
+        depot = self.store.depot
+        if depot is not None:
+            packs = tuple(DepotPack.of(pack, depot) for pack in packs)
+            depot.published(packs)
         with self._lock:
             self._packs.change(packs)
 
-    def remove(self, packs: list[Pack]) -> int:
-        """Delete packs whose objects are elsewhere or not needed; returns the bytes freed."""
+    def remove(self, packs: list[Pack], *, merged: bool = False) -> int:
+        """Delete packs whose objects are elsewhere or not needed; returns the bytes freed.
+
+        ``merged`` says that all of their objects are in another pack, needed or not.
+        """
         freed = 0
+        depot = self.store.depot
+        if depot is not None:
+            (depot.supersede if merged else depot.condemn)(pack.name for pack in packs)
         with self._lock, writing(self.store.folder):
             for pack in packs:
                 with contextlib.suppress(FileNotFoundError):
@@ -199,7 +292,7 @@ class Database:
         with writing(self.store.folder):
             fsync_folder(self.store.packs)
         self.add(merged)
-        self.remove(packs)
+        self.remove(packs, merged=True)
 
     def close(self) -> None:
         """Let go of open files."""

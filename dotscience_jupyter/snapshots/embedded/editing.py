@@ -339,28 +339,32 @@ def _checked(edit: Edit) -> list[str]:
 
 def check_path(path: str) -> list[str]:
     """Return the names that a path consists of. Raise BadPathError if no snapshot can hold it."""
-    reason = ""
-    names = path.split("/")
-    raw = _encoded(path)
-    if not raw:
-        reason = "it is empty, or no text" if not path else "it holds characters that no name can"
-    elif len(names) > MAX_DEPTH:
-        reason = f"it is nested more than {MAX_DEPTH} folders deep"
-    for name in names if not reason else ():
-        if name in ("", ".", ".."):
-            reason = f"{name!r} is not a name of a file or folder"
-        elif "\0" in name:
-            reason = "a name holds a NUL"
-        elif len(os.fsencode(name)) > _MAX_NAME:
-            reason = f"a name is longer than {_MAX_NAME} bytes"
-        elif name in NEVER:
-            reason = f"{name!r} is never part of a snapshot"
+    reason = path_trouble(path)
     if reason:
         raise BadPathError(
             f"No snapshot can hold the path {path[:200]!r}: {reason}. Nothing was changed. Choose "
             "another name."
         )
-    return names
+    return path.split("/")
+
+
+def path_trouble(path: str) -> str:
+    """Return why no snapshot can hold a folder path, "" if one can."""
+    names = path.split("/")
+    if not _encoded(path):
+        return "it is empty, or no text" if not path else "it holds characters that no name can"
+    if len(names) > MAX_DEPTH:
+        return f"it is nested more than {MAX_DEPTH} folders deep"
+    for name in names:
+        if name in ("", ".", ".."):
+            return f"{name!r} is not a name of a file or folder"
+        if "\0" in name:
+            return "a name holds a NUL"
+        if len(os.fsencode(name)) > _MAX_NAME:
+            return f"a name is longer than {_MAX_NAME} bytes"
+        if name in NEVER:
+            return f"{name!r} is never part of a snapshot"
+    return ""
 
 
 def _encoded(text: str) -> bytes:

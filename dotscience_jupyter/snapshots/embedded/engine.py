@@ -19,7 +19,6 @@ from typing import BinaryIO
 from dotscience_jupyter.snapshots.engine import (
     CorruptStoreError,
     Difference,
-    Engine,
     Entry,
     LiveChange,
     Problem,
@@ -31,6 +30,7 @@ from dotscience_jupyter.snapshots.engine import (
     Usage,
 )
 from dotscience_jupyter.snapshots.ignore import Rules
+from dotscience_jupyter.snapshots.portable import PortableEngine
 from dotscience_jupyter.snapshots.renames import renamed
 from dotscience_jupyter.snapshots.rollback import rollback
 
@@ -49,8 +49,10 @@ from .capturing import CaptureWriter
 from .compare import LiveComparison, diff, hashed
 from .contents import Contents
 from .database import Database, Session
+from .depot import Depot
 from .differing import Deltas
 from .editing import Edit, Editing
+from .equals import Equal, Equals
 from .known import Known
 from .live import LiveWatch, watch_folder
 from .maintenance import Collection
@@ -61,7 +63,7 @@ from .repair import Repair
 from .restoring import restore
 from .scan import Walk, changed_folders, revived
 from .settling import Settling, StoppedError, stoppable
-from .store import Store
+from .store import Elsewhere, Store
 from .trees import FrozenFile, Trees
 from .usage import Accounting
 from .verification import Verification
@@ -75,9 +77,10 @@ _AUDIT = 300.0
 """Seconds after which all is walked once more to see whether all changes were told of."""
 _AUDIT_SHARE = 200
 _MAX_HASHED = 100_000
+_PATIENCE = 60.0
 
 
-class EmbeddedEngine(Engine):
+class EmbeddedEngine(PortableEngine):
     """Keeps a folder's history as chunks in pack files, a Merkle tree per snapshot.
 
     The format is described in ``docs/embedded-store-format.md``.
@@ -104,7 +107,14 @@ class EmbeddedEngine(Engine):
         self._open(os.path.abspath(root), store, grace)
 
     @classmethod
-    def open_store(cls, store: Path, *, grace: float = GRACE) -> EmbeddedEngine:
+    def open_store(
+        cls,
+        store: Path,
+        *,
+        grace: float = GRACE,
+        elsewhere: Elsewhere | None = None,
+        depot: Depot | None = None,
+    ) -> EmbeddedEngine:
         """Open a store that has no live folder, or whose live folder is not to be looked at.
 
         Snapshots come into it by :meth:`edit`, :meth:`receive`, and :meth:`unpack` with
@@ -116,6 +126,11 @@ class EmbeddedEngine(Engine):
             As in the constructor.
         grace
             As in the constructor.
+        elsewhere
+            Makes objects of references to them, which :meth:`build` may add.
+        depot
+            Where packs are for good; the folder only keeps copies of them then. It is closed with
+            the engine.
 
         Raises
         ------
@@ -123,16 +138,24 @@ class EmbeddedEngine(Engine):
             As the constructor does.
         """
         self = cls.__new__(cls)
-        self._open("", store, grace)
+        self._open("", store, grace, elsewhere, depot)
         return self
 
-    def _open(self, root: str, store: Path, grace: float) -> None:
+    def _open(
+        self,
+        root: str,
+        store: Path,
+        grace: float,
+        elsewhere: Elsewhere | None = None,
+        depot: Depot | None = None,
+    ) -> None:
         # without a live folder the root is ""
         self.root = root
         self.grace = grace
         if root:
             self._require_folder()
-        self._store = Store(store)
+        self._store = Store(store, elsewhere=elsewhere, depot=depot)
+        self._equals = Equals(self._store)
         self._database = Database(self._store)
         self._trees = Trees(self._database)
         self._contents = Contents(self._store, self._trees)
@@ -287,13 +310,35 @@ class EmbeddedEngine(Engine):
             If an edit makes no sense, its source cannot be read, or the store cannot be written.
             Whatever is raised, no snapshot was taken.
         """
+        known = None if base is None else self.equal(base)
+        return self.build(
+            lambda trees, session: Editing(trees, session, self._clock(), progress).run(
+                known, edits
+            )
+        )
+
+    def build(self, make: Callable[[Trees, Session], Snapshot]) -> Snapshot:
+        """Add a snapshot that somebody makes of objects.
+
+        Nothing is dropped from the store meanwhile.
+
+        Parameters
+        ----------
+        make
+            Given what reads folder objects and the session that objects are added to; returns
+            the snapshot. Whatever it raises, nothing was added.
+
+        Raises
+        ------
+        SnapshotError
+            If the store cannot be written.
+        """
         self._store.prepare()
         with self._store.shared():
             self._database.refresh(force=True)
             session = self._database.session()
             try:
-                editing = Editing(self._trees, session, self._clock(), progress)
-                snapshot = editing.run(base, edits)
+                snapshot = make(self._trees, session)
                 added = session.added
                 session.commit()
             finally:
@@ -302,6 +347,54 @@ class EmbeddedEngine(Engine):
             if added:
                 self._database.merge_small()
         return snapshot
+
+    # -- snapshots of other engines ------------------------------------------------------------
+
+    @property
+    def exchange(self) -> EmbeddedEngine:
+        """The engine itself: what a hub keeps is what it keeps."""
+        return self
+
+    def bring(self, snapshot: str, progress: Progress | None = None) -> str:
+        """Return the id of a snapshot that is there; see :meth:`PortableEngine.bring`."""
+        return self._store.require_snapshot(self.equal(snapshot)).hex()
+
+    def equate(self, foreign: str, snapshot: str, content: str) -> None:
+        """Note that a snapshot of another engine is one of this store, which may be still to come.
+
+        From then on each method takes the other engine's id for it. It is for the caller to see
+        to it that the snapshot, when it is here, has this content id.
+
+        Raises
+        ------
+        SnapshotError
+            If these are no ids, or the store cannot be written.
+        """
+        self._equals.put(foreign, Equal(snapshot, content))
+
+    def equal(self, snapshot: str) -> str:
+        """Return the id that a snapshot has here: of another engine's what it was noted to be."""
+        found = self._equals.get(snapshot)
+        return snapshot if found is None else found.snapshot
+
+    def equals(self, snapshots: Iterable[str]) -> dict[str, Equal]:
+        """Return what snapshots of other engines are here, of those of which that was noted."""
+        found = {snapshot: self._equals.get(snapshot) for snapshot in snapshots}
+        return {snapshot: equal for snapshot, equal in found.items() if equal is not None}
+
+    def manifest(self, snapshot: str) -> tuple[Trees, Root]:
+        """Return what reads a snapshot's folders, and its root."""
+        return self._trees, self._trees.root(self.equal(snapshot))
+
+    def references(self) -> Iterator[bytes]:
+        """Yield all references to objects that are not in the store; see :meth:`build`."""
+        self._database.refresh(force=True)
+        for pack in self._database.packs:
+            yield from pack.references()
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Hold off all who add something to the store, for a moment."""
+        return self._store.exclusive(_PATIENCE)
 
     # -- being told of changes -----------------------------------------------------------------
 
@@ -386,6 +479,7 @@ class EmbeddedEngine(Engine):
 
     def content_id(self, snapshot: str, *, compute: bool = True) -> str:
         """Return the content id; see :meth:`Engine.content_id`."""
+        snapshot = self.equal(snapshot)
         contents = self._contents
         return contents.compute(snapshot) if compute else contents.get(snapshot)
 
@@ -402,7 +496,7 @@ class EmbeddedEngine(Engine):
         unreadable folder) is not called removed.
         """
         self._require_live()
-        frozen = None if snapshot is None else self._trees.root_item(snapshot)
+        frozen = None if snapshot is None else self._trees.root_item(self.equal(snapshot))
         clock = self._clock()
         capture = Capture(clock, None)
 
@@ -434,6 +528,7 @@ class EmbeddedEngine(Engine):
         self, old: str | None, new: str, under: str = "", *, renames: bool = False
     ) -> builtins.list[Difference]:
         """Compare two snapshots; see :meth:`Engine.diff`."""
+        old, new = None if old is None else self.equal(old), self.equal(new)
         found = diff(self._trees, old, new, under)
         return renamed(hashed(self._trees, old, new, found)) if renames else found
 
@@ -441,36 +536,44 @@ class EmbeddedEngine(Engine):
 
     def exists(self, snapshot: str) -> bool:
         """Whether the store holds that snapshot."""
-        return self._store.has_snapshot(snapshot)
+        return self._store.has_snapshot(self.equal(snapshot))
 
     def snapshots(self) -> builtins.list[SnapshotInfo]:
         """Return all snapshots, the oldest first; see :meth:`Engine.snapshots`."""
         known = self._contents.known()
-        return [replace(info, content=known.get(info.id, "")) for info in self._store.listing()]
+        names = self._names()
+        return [
+            replace(info, id=names.get(info.id, info.id), content=known.get(info.id, ""))
+            for info in self._store.listing()
+        ]
+
+    def _names(self) -> dict[str, str]:
+        """Return the names that commits have for snapshots of other engines, by the id here."""
+        return {equal.snapshot: foreign for foreign, equal in self._equals.all().items()}
 
     def totals(self, snapshot: str) -> tuple[int, int]:
         """Return the number of a snapshot's files, and their sizes added up; reads one object."""
-        root = self._trees.root(snapshot)
+        root = self._trees.root(self.equal(snapshot))
         return root.files, root.size
 
     def entry(self, snapshot: str, path: str) -> Entry:
         """Return one entry; see :meth:`Engine.entry`."""
-        return self._trees.entry(self._trees.lookup(snapshot, path), path, hashed=True)
+        return self._trees.entry(self._trees.lookup(self.equal(snapshot), path), path, hashed=True)
 
     def list(self, snapshot: str, path: str = "") -> builtins.list[Entry]:
         """Return a folder's direct children; see :meth:`Engine.list`."""
         prefix = f"{path}/" if path else ""
-        tree = self._trees.folder(snapshot, path).digest
+        tree = self._trees.folder(self.equal(snapshot), path).digest
         return [self._trees.entry(item, prefix + item.name) for item in self._trees.children(tree)]
 
     def walk(self, snapshot: str, under: str = "") -> Iterator[Entry]:
         """Yield all that is below a folder; see :meth:`Engine.walk`."""
-        tree = self._trees.folder(snapshot, under).digest
+        tree = self._trees.folder(self.equal(snapshot), under).digest
         return (self._trees.entry(item, path) for path, item in self._trees.walk(tree, under))
 
     def open(self, snapshot: str, path: str) -> BinaryIO:
         """Open a frozen file; see :meth:`Engine.open`."""
-        item = self._trees.lookup(snapshot, path)
+        item = self._trees.lookup(self.equal(snapshot), path)
         return io.BufferedReader(FrozenFile(self._trees, item, path), 1 << 16)
 
     def restore(
@@ -481,18 +584,18 @@ class EmbeddedEngine(Engine):
         progress: Progress | None = None,
     ) -> int:
         """Write a snapshot to a new or empty folder; see :meth:`Engine.restore`."""
-        return restore(self._trees, snapshot, to, paths, progress)
+        return restore(self._trees, self.equal(snapshot), to, paths, progress)
 
     def rollback(self, snapshot: str, progress: Progress | None = None) -> Snapshot:
         """Make the live folder what it was; see :meth:`Engine.rollback`."""
         self._require_live()
-        return rollback(self, self.root, snapshot, progress)
+        return rollback(self, self.root, self.equal(snapshot), progress)
 
     def clone(self, snapshot: str, to: Path, progress: Progress | None = None) -> None:
         """Make a new folder with the content: what is stored is compressed, so it is a restore."""
         if os.path.lexists(to):
             raise SnapshotError(f"{to} is there already. Choose another name for the new folder.")
-        restore(self._trees, snapshot, to, (), progress)
+        restore(self._trees, self.equal(snapshot), to, (), progress)
 
     # -- moving --------------------------------------------------------------------------------
 
@@ -514,6 +617,7 @@ class EmbeddedEngine(Engine):
         return self._plan(snapshot, base).size()
 
     def _plan(self, snapshot: str, base: str | None) -> transfer.Plan:
+        snapshot, base = self.equal(snapshot), None if base is None else self.equal(base)
         try:
             return transfer.Plan(self._database, self._trees, snapshot, base)
         except transfer.UnsettledError:
@@ -583,7 +687,8 @@ class EmbeddedEngine(Engine):
         if self._trees.captures.ids():
             with contextlib.suppress(SnapshotError):  # it may be about other snapshots
                 self.settle()
-        needed = Needed(self._database, self._trees, snapshot, lacks, also, bases, deltas, progress)
+        snapshot, known = self.equal(snapshot), [self.equal(base) for base in bases]
+        needed = Needed(self._database, self._trees, snapshot, lacks, also, known, deltas, progress)
         return needed.ids()
 
     def pack(
@@ -657,27 +762,46 @@ class EmbeddedEngine(Engine):
         SnapshotError
             If one is not what a snapshot has to be, and so can never be taken in.
         """
-        return exchange.adopt(self._database, self._trees, snapshots, hold, bases)
+        known = [self.equal(base) for base in bases]
+        return exchange.adopt(self._database, self._trees, snapshots, hold, known)
 
     # -- looking after the store ---------------------------------------------------------------
 
     def hold(self, snapshots: Iterable[str], tag: str) -> None:
         """Protect snapshots from being destroyed; see :meth:`Engine.hold`."""
-        self._store.hold(snapshots, tag)
+        self._store.hold(map(self.equal, snapshots), tag)
 
     def release(self, snapshots: Iterable[str], tag: str) -> None:
         """Take a tag off snapshots; see :meth:`Engine.release`."""
-        self._store.release(snapshots, tag)
+        self._store.release(map(self.equal, snapshots), tag)
 
     def destroy(self, snapshot: str) -> None:
         """Drop a snapshot; see :meth:`Engine.destroy`. Its room is freed by :meth:`gc`."""
-        self._store.destroy(snapshot)
+        self._store.destroy(self.equal(snapshot))
 
     def verify(
         self, snapshots: Iterable[str], progress: Progress | None = None
     ) -> builtins.list[Problem]:
         """Read and hash all that these snapshots need; see :meth:`Engine.verify`."""
-        return Verification(self._database, progress).run(snapshots)
+        wanted = {snapshot: self.equal(snapshot) for snapshot in snapshots}
+        found = Verification(self._database, progress).run(wanted.values())
+        return self._named(wanted, [*found, *self._unequal(wanted, found)])
+
+    def _unequal(self, wanted: dict[str, str], found: Iterable[Problem]) -> Iterator[Problem]:
+        """Yield a problem for each snapshot of another engine that has another content here."""
+        spoilt = {problem.snapshot for problem in found}
+        for snapshot, here in wanted.items():
+            noted = self._equals.get(snapshot) if snapshot != here else None
+            if noted is not None and here not in spoilt:
+                content = self._contents.compute(here)
+                if content != noted.content:
+                    yield Problem(here, "", "What it holds is not what its content id says.")
+
+    @staticmethod
+    def _named(wanted: dict[str, str], found: Iterable[Problem]) -> builtins.list[Problem]:
+        """Return problems by the names that the snapshots were asked for."""
+        names = {here: snapshot for snapshot, here in wanted.items()}
+        return [replace(each, snapshot=names.get(each.snapshot, each.snapshot)) for each in found]
 
     def repair(
         self, snapshots: Iterable[str], progress: Progress | None = None
@@ -686,13 +810,14 @@ class EmbeddedEngine(Engine):
 
         What is damaged is kept in the store's folder ``lost+found``.
         """
-        return Repair(self._database, self.root, self.snapshot, self.settle, progress).run(
-            snapshots
-        )
+        wanted = {snapshot: self.equal(snapshot) for snapshot in snapshots}
+        mending = Repair(self._database, self.root, self.snapshot, self.settle, progress)
+        return self._named(wanted, mending.run(wanted.values()))
 
     def gc(self, keep: Iterable[str], progress: Progress | None = None) -> int:
         """Drop what is not needed; see :meth:`Engine.gc` and the parameter ``grace``."""
-        freed = Collection(self._database, self.grace, progress).run(keep)
+        freed = Collection(self._database, self.grace, progress).run(map(self.equal, keep))
+        self._equals.prune(self._store.has_snapshot)
         self._contents.prune(self._database.has)
         return freed
 
@@ -716,7 +841,11 @@ class EmbeddedEngine(Engine):
         usage.extra["objects"] = sum(map(len, self._database.packs))
         if each:
             snapshots = [info.id for info in self._store.listing()]
-            usage.each = Accounting(self._database, self._trees).run(snapshots)
+            called = self._names()
+            usage.each = [
+                replace(found, id=called.get(found.id, found.id))
+                for found in Accounting(self._database, self._trees).run(snapshots)
+            ]
         return usage
 
     def close(self) -> None:
@@ -727,6 +856,8 @@ class EmbeddedEngine(Engine):
             if self._live is not None:
                 self._live.close()
             self._database.close()
+            if self._store.depot is not None:
+                self._store.depot.close()
 
 
 class _Ticker:

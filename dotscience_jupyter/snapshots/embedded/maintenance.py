@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from dotscience_jupyter.snapshots.engine import (
@@ -11,6 +12,7 @@ from dotscience_jupyter.snapshots.engine import (
     CorruptStoreError,
     Progress,
     SnapshotNotFoundError,
+    UnavailableError,
 )
 
 from . import arrivals, partial
@@ -83,8 +85,15 @@ class Collection:
         Needed are the snapshots to keep, recent ones, those that are held for another reason than
         a commit, and what arrived in transfers that may go on.
         """
+        depot = self._store.depot
+        began = time.time()
         with self._store.collecting():
-            self._database.refresh(force=True)
+            self._database.refresh(force=True, look=0.0)
+            if depot is not None and depot.is_out_of_reach:
+                raise UnavailableError(
+                    "Nothing was dropped, because the storage that keeps the content cannot be "
+                    "reached just now. Try again in a while."
+                )
             pending = set(self._trees.captures.ids())
             kept = set(keep)
             self._hold(kept)
@@ -93,7 +102,11 @@ class Collection:
             self._spare_arrived()
             for snapshot in sorted(kept | self._spared(kept)):
                 self._mark(snapshot)
+            self._database.revive(self._live)
             doomed, written = self._copy_out()
+            if depot is not None:
+                # before nobody else can write any more: it may take long
+                depot.settle()
             with self._store.exclusive(_PATIENCE):
                 # what is needed since then, which may be in packs that seemed useless
                 self._database.refresh(force=True)
@@ -101,6 +114,7 @@ class Collection:
                 for snapshot in self._spared(kept):
                     self._mark(snapshot)
                 self._mark_settled(pending)
+                self._database.revive(self._live)
                 captures = self._trees.captures.unneeded(self._live)
                 staying = [pack for pack in self._database.packs if pack.name not in doomed]
                 going: list[Pack] = []
@@ -120,8 +134,13 @@ class Collection:
                             self._store.forget(snapshot)
                         # a snapshot must not outlive its content
                         fsync_folder(self._store.snapshots)
+                if depot is not None:
+                    depot.settle()
+                    depot.sort_maps([capture for capture, _ in captures])
                 freed = self._database.remove(going)
                 freed += sum(self._trees.captures.remove(*capture) for capture in captures)
+            if depot is not None:
+                depot.purge(began)
             freed += self._store.remove_leftovers()
             return max(0, freed - written)
 
@@ -217,6 +236,8 @@ class Collection:
             useful = sum(pack.stored(at) for at in needed)
             garbage = pack.size - useful - INDEX_ITEM * len(pack) - len(PACK_MAGIC) - FOOTER.size
             claimed.update(pack.digest(at) for at in needed)
+            if self._store.depot is not None and self._store.depot.is_young(pack.name):
+                continue  # another process may be about to record what needs it
             gathered = gather_small and pack.size < MERGE_LIMIT
             if needed and garbage < _REWRITE_FROM * pack.size and not gathered:
                 continue

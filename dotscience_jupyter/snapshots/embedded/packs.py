@@ -15,7 +15,7 @@ import sys
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import zstandard
@@ -24,7 +24,7 @@ from blake3 import blake3
 from dotscience_jupyter.snapshots.engine import CorruptStoreError
 
 from .output import Data, Output
-from .store import Store, writing
+from .store import Elsewhere, Store, writing
 
 PACK_MAGIC = b"dspack1\n"
 INDEX_MAGIC = b"dsindex1"
@@ -35,6 +35,8 @@ FOOTER = struct.Struct("<QQ32s8s")
 INDEX_ITEM = 49
 """Bytes that an object takes in the index."""
 RAW, ZSTD = 0, 1
+REFERENCE = 2
+"""An object is not in the pack: what is stored says where its bytes are; see :class:`Pack`."""
 PREFIX = struct.Struct(">Q")
 
 _FAST = zstandard.ZstdCompressionParameters(
@@ -143,21 +145,32 @@ class Handle:
 
 
 class Pack:
-    """A published pack and its index, which is held in memory (49 bytes an object)."""
+    """A published pack and its index, which is held in memory (49 bytes an object).
 
-    def __init__(self, path: str, size: int, entries: _Columns, damage: str = "") -> None:
+    Of an object it may have a :data:`REFERENCE` only, which ``elsewhere`` makes the object of.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        size: int,
+        entries: _Columns,
+        damage: str = "",
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self.path = path
         self.name = os.path.basename(path)
         self.size = size
         self.damage = damage
         self._columns = entries
+        self._elsewhere = elsewhere
         self._handle: Handle | None = None
 
     def __len__(self) -> int:
         return len(self._columns.prefixes)
 
     @classmethod
-    def load(cls, path: str) -> Pack:
+    def load(cls, path: str, elsewhere: Elsewhere | None = None) -> Pack:
         """Read a pack's index. A damaged one is made again from the records before it."""
         handle = Handle(path)
         size = os.fstat(handle.fd).st_size
@@ -169,8 +182,7 @@ class Pack:
         except OSError as error:  # of the disk: what it still reads of the pack is to be had
             columns = _scan(handle.fd, size)
             damage = f"its index cannot be read: {error.strerror or error}"
-        pack = cls(path, size, columns, damage)
-        return pack
+        return cls(path, size, columns, damage, elsewhere)
 
     def find(self, digest: bytes) -> int:
         """Return the position of an object in the index, or -1."""
@@ -227,7 +239,30 @@ class Pack:
     def both(self, at: int) -> tuple[int, bytes, bytes]:
         """Return an object's codec, stored form and bytes, its digest verified."""
         data, stored = self._read(at)
-        return self._columns.codecs[at], stored, data
+        codec = self._columns.codecs[at]
+        if codec == REFERENCE:
+            # it means nothing to anybody else
+            codec, packed = compress(data)
+            stored = bytes(packed)
+        return codec, stored, data
+
+    def as_it_is(self, at: int) -> tuple[int, bytes, int]:
+        """Return an object's codec, stored form and length for another pack of the same store.
+
+        It is verified, except for a reference, whose object is not looked at.
+        """
+        columns = self._columns
+        if columns.codecs[at] != REFERENCE:
+            return self.verified(at)
+        stored = self._pread(columns.offsets[at] + RECORD.size, columns.stored[at])
+        return REFERENCE, stored, columns.lengths[at]
+
+    def references(self) -> Iterator[bytes]:
+        """Yield the references to objects that are elsewhere."""
+        columns = self._columns
+        for at, codec in enumerate(columns.codecs):
+            if codec == REFERENCE:
+                yield self._pread(columns.offsets[at] + RECORD.size, columns.stored[at])
 
     def _read(self, at: int) -> tuple[bytes, bytes]:
         columns = self._columns
@@ -237,7 +272,11 @@ class Pack:
     def unpacked(self, at: int, stored: Data) -> Data:
         """Return an object from its stored form, verified. Raise CorruptStoreError."""
         columns = self._columns
-        data = decompress(columns.codecs[at], stored, columns.lengths[at])
+        data: Data
+        if columns.codecs[at] == REFERENCE and self._elsewhere is not None:
+            data = self._elsewhere(bytes(stored), columns.lengths[at])
+        else:
+            data = decompress(columns.codecs[at], stored, columns.lengths[at])
         if hash_bytes(data) != self.digest(at):
             raise CorruptStoreError("A stored object does not have the digest it should have.")
         return data
@@ -341,12 +380,33 @@ class _Columns:
 
 def _read_index(fd: int, size: int) -> _Columns:
     footer = os.pread(fd, FOOTER.size, max(size - FOOTER.size, 0))
+    length = tail_length(footer, size)
+    return index_of(os.pread(fd, length - FOOTER.size, size - length) + footer, size)
+
+
+def tail_length(footer: bytes, size: int) -> int:
+    """Return how many bytes a pack's index and footer take. Raise CorruptStoreError if damaged."""
     if len(footer) < FOOTER.size:
         raise CorruptStoreError("it is cut off")
-    start, count, digest, magic = FOOTER.unpack(footer)
+    start, count, _, magic = FOOTER.unpack(footer)
     if magic != INDEX_MAGIC or start + count * INDEX_ITEM + FOOTER.size != size:
         raise CorruptStoreError("the end of its index is damaged")
-    data = os.pread(fd, count * INDEX_ITEM, start)
+    return int(count) * INDEX_ITEM + FOOTER.size
+
+
+def index_of(tail: bytes, size: int) -> _Columns:
+    """Read a pack's index from its bytes and the footer behind them.
+
+    Raises
+    ------
+    CorruptStoreError
+        If they are damaged, or not those of a pack of this size.
+    """
+    if tail_length(tail[-FOOTER.size :], size) != len(tail):
+        raise CorruptStoreError("the end of its index is damaged")
+    data = tail[: -FOOTER.size]
+    footer = tail[-FOOTER.size :]
+    _, count, digest, _ = FOOTER.unpack(footer)
     hasher = blake3(data)
     hasher.update(footer[:16])
     if hasher.digest() != digest:
@@ -368,7 +428,7 @@ def _scan(fd: int, size: int) -> _Columns:
             break
         digest, stored, length, codec = RECORD.unpack(head)
         end = offset + RECORD.size + stored
-        if codec not in (RAW, ZSTD) or end > size or head[-3:] != b"\0\0\0":
+        if codec not in (RAW, ZSTD, REFERENCE) or end > size or head[-3:] != b"\0\0\0":
             break
         ids.append(digest)
         columns.add(offset, stored, length, codec)
@@ -422,7 +482,7 @@ class PackWriter:
 
     def copy(self, pack: Pack, at: int) -> None:
         """Append an object of another pack as it is stored. Raise CorruptStoreError if damaged."""
-        self.add(pack.digest(at), *pack.verified(at))
+        self.add(pack.digest(at), *pack.as_it_is(at))
 
     def publish(self) -> Pack:
         """Make it durable and visible, and return it. The folder's names are not synced here."""
@@ -439,7 +499,8 @@ class PackWriter:
             os.rename(self._path, path)
         os.close(self._fd)
         self._fd = -1
-        pack = Pack(path, self.size + len(index) + FOOTER.size, columns)
+        size = self.size + len(index) + FOOTER.size
+        pack = Pack(path, size, columns, elsewhere=self._store.elsewhere)
         # from now on the index tells what it holds, in less memory
         self._pack, self._ids, self._columns = pack, None, columns
         return pack

@@ -218,11 +218,13 @@ class Proof:
     def _lacks(self, digest: bytes) -> bool:
         """Whether an object is not there whole; then it is noted."""
         try:
-            self._database.get(digest)
+            if self._database.has(digest):  # looking for what is nowhere takes long
+                self._database.get(digest)
+                return False
         except CorruptStoreError:
-            self.lacking[digest] = None
-            return True
-        return False
+            pass
+        self.lacking[digest] = None
+        return True
 
     def _lacks_map(self, item: Item, page: bytes) -> bool:
         """Whether it is not known what captured content became.

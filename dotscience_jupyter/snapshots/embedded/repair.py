@@ -168,6 +168,9 @@ class Repair:
             for pack in damaged:
                 self._set_aside(pack.path)
             fsync_folder(self._store.packs)
+        if self._store.depot is not None:
+            self._store.depot.settle()
+            self._store.depot.condemn([pack.name for pack in damaged])
         self._database.refresh(force=True)
 
     def _tell(self, done: int, total: int, text: str) -> None:

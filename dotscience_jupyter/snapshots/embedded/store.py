@@ -8,6 +8,7 @@
     packs/         <32 hex>.pack: objects and their index, complete and never changed
     snapshots/     one empty file a snapshot, named by its id; mtime: when it was last returned
     holds/         <snapshot id>.<tag>: one empty file for each hold on a snapshot
+    equal/         what snapshots of other engines are here; see equals.py
     partial/       what arrived of a snapshot that is being received; see partial.py
     tmp/           what is being written; locked by the writer, else a leftover
     generation     changes whenever objects were dropped
@@ -25,9 +26,9 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotscience_jupyter.snapshots.engine import (
     COMMIT_HOLD,
@@ -37,12 +38,20 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotNotFoundError,
 )
 
+if TYPE_CHECKING:
+    from .depot import Depot
+
 FORMAT = 2
 """Format 1 is read as well; the first thing that is written makes it this one."""
+
+Elsewhere = Callable[[bytes, int], bytes]
+"""Returns the bytes that a reference means, so many of them, or raises CorruptStoreError."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _PATIENCE = 60.0
+_BELIEVED = 3600.0
+"""Seconds for which a depot surely has a snapshot that was there."""
 
 
 class StoreWriteError(SnapshotError):
@@ -144,6 +153,10 @@ class Store:
     ----------
     engine
         The name of the engine whose store this is.
+    elsewhere
+        Makes objects of references to them, where the store has such; see :mod:`.packs`.
+    depot
+        Where its packs are for good, if not here; see :mod:`.depot`.
 
     Raises
     ------
@@ -152,8 +165,16 @@ class Store:
         read.
     """
 
-    def __init__(self, folder: Path, engine: str = "embedded") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        engine: str = "embedded",
+        elsewhere: Elsewhere | None = None,
+        depot: Depot | None = None,
+    ) -> None:
         self.folder = os.path.abspath(folder)
+        self.elsewhere = elsewhere
+        self.depot = depot
         self.engine = engine
         self.packs = f"{self.folder}/packs"
         self.snapshots = f"{self.folder}/snapshots"
@@ -167,6 +188,8 @@ class Store:
             self._check_format()
         else:
             self.prepare()
+        if depot is not None:
+            depot.open(self)
 
     def prepare(self) -> None:
         """Make the store ready to be written: create what is missing, bring its format up to date.
@@ -177,7 +200,7 @@ class Store:
             for part in (self.packs, self.snapshots, self.holds, self.partial, self.tmp):
                 os.makedirs(part, exist_ok=True)
             if not os.path.exists(self._format):
-                self._replace(self._generation, secrets.token_hex(16))
+                self.replace(self._generation, secrets.token_hex(16))
                 self._write_format()
                 fsync_folder(os.path.dirname(self.folder))
         if self._check_format() < FORMAT:
@@ -188,10 +211,11 @@ class Store:
         return {"format": FORMAT, "engine": self.engine, "hash": "blake3"}
 
     def _write_format(self) -> None:
-        self._replace(self._format, json.dumps(self._document()) + "\n")
+        self.replace(self._format, json.dumps(self._document()) + "\n")
         fsync_folder(self.folder)
 
-    def _replace(self, path: str, text: str) -> None:
+    def replace(self, path: str, text: str) -> None:
+        """Write a small file in one step; the folder's names are not synced here."""
         temporary, fd = self.temporary()
         try:
             os.write(fd, text.encode())
@@ -241,7 +265,7 @@ class Store:
 
     def next_generation(self) -> None:
         """Tell every engine on this store to check again what it believes to be stored."""
-        self._replace(self._generation, secrets.token_hex(16))
+        self.replace(self._generation, secrets.token_hex(16))
         fsync_folder(self.folder)
 
     def temporary(self) -> tuple[str, int]:
@@ -284,7 +308,18 @@ class Store:
 
     def has_snapshot(self, snapshot: str) -> bool:
         """Whether that snapshot was returned to somebody and not dropped."""
-        return bool(_ID.fullmatch(snapshot)) and os.path.exists(f"{self.snapshots}/{snapshot}")
+        if not _ID.fullmatch(snapshot):
+            return False
+        if self.depot is None:
+            return os.path.exists(f"{self.snapshots}/{snapshot}")
+        if self.age(snapshot) < _BELIEVED:
+            return True
+        # the list may have been lost; a commit with it may have come from elsewhere; and others may
+        # have dropped what no commit needs
+        if not self.depot.is_recorded(snapshot):
+            return False
+        self.register(snapshot)
+        return True
 
     def require_snapshot(self, snapshot: str) -> bytes:
         """Return a snapshot's id as bytes, or raise SnapshotNotFoundError."""
@@ -367,6 +402,9 @@ class Store:
         if not wanted:
             return
         self.prepare()
+        if self.depot is not None:
+            # what is held is there for good
+            self.depot.settle()
         with self.shared("nothing was held"):
             for snapshot in wanted:
                 self.require_snapshot(snapshot)

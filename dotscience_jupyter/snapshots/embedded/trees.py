@@ -66,8 +66,7 @@ class Trees:
 
     def root_item(self, snapshot: str) -> Item:
         """Return a snapshot's root folder as if it were an entry."""
-        root = self.root(snapshot)
-        return Item("", objects.FOLDER, root.mode, root.mtime_ns, 0, root.tree, b"", "")
+        return _as_item(self.root(snapshot))
 
     def pages(self, tree: bytes) -> list[bytes]:
         """Return the ids of a folder's pages; a small folder is its own page."""
@@ -153,7 +152,11 @@ class Trees:
 
     def lookup(self, snapshot: str, path: str) -> Item:
         """Return the entry at a path ("" is the root). Raise PathNotFoundError if there is none."""
-        item = self.root_item(snapshot)
+        return self.below(self.root(snapshot), path)
+
+    def below(self, root: Root, path: str) -> Item:
+        """Return the entry at a path below a root; see :meth:`lookup`."""
+        item = _as_item(root)
         if not path:
             return item
         for name in path.split("/"):
@@ -367,6 +370,10 @@ class Trees:
             parts.append(data)
             position += len(data)
         return b"".join(parts)
+
+
+def _as_item(root: Root) -> Item:
+    return Item("", objects.FOLDER, root.mode, root.mtime_ns, 0, root.tree, b"", "")
 
 
 class FrozenFile(io.RawIOBase):

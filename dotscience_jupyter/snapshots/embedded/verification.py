@@ -126,6 +126,25 @@ class Verification:
             Store(Path(self._store.folder), self._store.engine)
         except SnapshotError as error:
             self._add("", "format", str(error))
+        if self._store.depot is None:  # else others may have dropped what no commit needs
+            self._check_lists(wanted)
+        captures = self._trees.captures
+        for capture in captures.ids("map"):
+            try:
+                captures.export_map(capture)
+            except CorruptStoreError as error:
+                if os.path.exists(captures.path(capture, "map")):
+                    self._add_harmless(f"captures/{capture.hex()}.map", str(error))
+        for capture in captures.ids():
+            try:
+                with open(captures.path(capture), "rb") as file:
+                    read_table(file.fileno(), capture)
+            except CorruptStoreError as error:
+                self._add_harmless(f"captures/{capture.hex()}.cap", str(error))
+            except OSError:
+                continue  # hashed just now; and if not, the paths are named below
+
+    def _check_lists(self, wanted: set[str]) -> None:
         for snapshot in set(self._store.snapshot_ids()) - wanted:
             if not self._database.has(bytes.fromhex(snapshot)):
                 self._database.refresh()
@@ -144,21 +163,6 @@ class Verification:
                     "A snapshot is held that is not on the list of snapshots. If it is stored, "
                     "repair puts it there again.",
                 )
-        captures = self._trees.captures
-        for capture in captures.ids("map"):
-            try:
-                captures.export_map(capture)
-            except CorruptStoreError as error:
-                if os.path.exists(captures.path(capture, "map")):
-                    self._add_harmless(f"captures/{capture.hex()}.map", str(error))
-        for capture in captures.ids():
-            try:
-                with open(captures.path(capture), "rb") as file:
-                    read_table(file.fileno(), capture)
-            except CorruptStoreError as error:
-                self._add_harmless(f"captures/{capture.hex()}.cap", str(error))
-            except OSError:
-                continue  # hashed just now; and if not, the paths are named below
 
     def _add_harmless(self, file: str, message: str) -> None:
         self._add(

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dotscience_jupyter.snapshots.embedded.compare import diff
+from dotscience_jupyter.snapshots.embedded.objects import Root
 from dotscience_jupyter.snapshots.embedded.store import Store, require_not_held, require_tag
+from dotscience_jupyter.snapshots.embedded.trees import Trees
 from dotscience_jupyter.snapshots.engine import (
     COMMIT_HOLD,
     Change,
     CorruptStoreError,
     Difference,
+    Engine,
     Entry,
     HeldError,
     Kind,
@@ -29,6 +32,7 @@ from dotscience_jupyter.snapshots.engine import (
     PathNotFoundError,
     Problem,
     Progress,
+    Skipped,
     Snapshot,
     SnapshotError,
     SnapshotInfo,
@@ -328,6 +332,37 @@ class NativeEngine(Hooks):
             return Base(self._tree(last.id), root, int(last.created * 1e9), touched)
         except (CorruptStoreError, SnapshotNotFoundError):
             return None
+
+    def manifest(self, snapshot: str, progress: Progress | None = None) -> tuple[Trees, Root]:
+        """Return what reads a snapshot's manifest, and its root; it is made now if need be."""
+        return self._manifests.trees, self._manifests.root(self._settle(snapshot, progress))
+
+    def renew(self, snapshot: str, progress: Progress | None = None) -> None:
+        """Make a manifest anew unless all of it can be read."""
+        self._proven_manifest(snapshot, progress)
+
+    def contents(self) -> dict[str, str]:
+        """Return the content ids of all snapshots, the oldest first; "" where it is not known.
+
+        Cheaper than :meth:`snapshots`, which asks the file system what is held.
+        """
+        known = self._manifests.known_content_ids()
+        return {each.id: known.get(self._manifests.find(each.id), "") for each in self._native()}
+
+    def skipped(self, snapshot: str) -> tuple[Skipped, ...]:
+        """Return what could not be frozen, as far as a manifest tells."""
+        return self._manifests.skipped(snapshot)
+
+    @property
+    def store(self) -> str:
+        """The folder of locks, manifests and holds."""
+        return self._store.folder
+
+    def portable(self) -> Engine:
+        """Return this engine with a store beside it; see :class:`.portable.PortableNative`."""
+        from .portable import PortableNative
+
+        return PortableNative(self)
 
     def exists(self, snapshot: str) -> bool:
         """Whether that snapshot is there."""

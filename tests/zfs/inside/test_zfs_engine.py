@@ -24,6 +24,7 @@ from dotscience_jupyter.snapshots import (
     check_engine,
     open_engine,
 )
+from dotscience_jupyter.snapshots.native.portable import PortableNative
 from dotscience_jupyter.snapshots.zfs import ZfsEngine, differences
 
 Opener = Callable[[str], ZfsEngine]
@@ -86,7 +87,8 @@ def name_of(engine: ZfsEngine, snapshot: str) -> str:
 def test_a_dataset_gets_this_engine(engine: ZfsEngine, folder: Path, tmp_path: Path) -> None:
     assert check_engine(folder, tmp_path / "new")[0] == "zfs"
     with_engine = open_engine(folder, folder / ".dotscience" / "store")
-    assert isinstance(with_engine, ZfsEngine)
+    assert isinstance(with_engine, PortableNative)
+    assert isinstance(with_engine.native, ZfsEngine)
     with_engine.close()
     # a folder inside of one cannot be frozen on its own
     inside = folder / "inside"

@@ -1,0 +1,37 @@
+# Copyright (c) dotscience-jupyter contributors.
+# Distributed under the terms of the BSD 3-Clause License.
+"""Engines whose snapshots can go to a hub, and come from it, whatever engine took them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from .engine import Engine, Progress
+
+if TYPE_CHECKING:
+    from .embedded import EmbeddedEngine
+
+
+class PortableEngine(Engine):
+    """Has a store through which snapshots move, in the one form that a hub keeps.
+
+    What came through it is read like the engine's own snapshots.
+    """
+
+    @property
+    @abstractmethod
+    def exchange(self) -> EmbeddedEngine:
+        """The store. Snapshots of other engines have ids of their own in it."""
+
+    @abstractmethod
+    def bring(self, snapshot: str, progress: Progress | None = None) -> str:
+        """See to it that the exchange store has a snapshot, and return its id there.
+
+        Raises
+        ------
+        SnapshotNotFoundError
+            If there is no such snapshot.
+        SnapshotError
+            If it cannot be read, or the store cannot be written.
+        """
