@@ -15,6 +15,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -q
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_ROOT_USER_ACTION := ignore
 
+# extras of pyproject.toml that the tests are run with
+TEST_EXTRAS := lab,examples,test,lint
+
 FRONT := $(shell find src schema style build -type f 2>/dev/null) package.json tsconfig.json install.json
 
 .PHONY: help lab demo test check python-tests js-tests ui-tests chromium bench generate clean tools
@@ -57,13 +60,13 @@ $(STAMPS)/package: pyproject.toml $(STAMPS)/venv $(wildcard jupyter-config/serve
 
 # what the tests need but for the package itself; CI has it installed while the front end is built
 $(STAMPS)/requirements: pyproject.toml $(STAMPS)/venv
-	@python scripts/requirements.py > $@.txt
+	@python scripts/requirements.py $(TEST_EXTRAS) > $@.txt
 	@$(PIP) -r $@.txt
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/package
 	@echo "Installing what the tests need ..."
-	@SKIP_JUPYTER_BUILDER=1 $(PIP) -e ".[lab,examples,test,lint]"
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) -e ".[$(TEST_EXTRAS)]"
 	@touch $@
 
 $(STAMPS)/ui: ui-tests/package.json ui-tests/yarn.lock $(STAMPS)/venv

@@ -4,7 +4,7 @@
 
     python benchmarks/panels.py [--runs N] [--mlflow PYTHON] [--only VIEW ...]
 
-VIEW is explorer, mlflow, panel or difference. Drives JupyterLab in Chromium
+VIEW is explorer, mlflow, panel, difference or provenance. Drives JupyterLab in Chromium
 (``ui-tests/benchmarks``) and prints a table for each view. MLflow is measured if PYTHON (by default
 this interpreter) has the whole of it, not only ``mlflow-skinny``: its store is filled by SQL with
 runs of eight parameters and six metrics, its server is started on loopback, and its list of runs is
@@ -37,7 +37,7 @@ def drive(spec: str, runs: int, **env: str) -> int:
 
 def main() -> int:
     """Measure what was asked for."""
-    specs = ("explorer", "mlflow", "panel", "difference")
+    specs = ("explorer", "mlflow", "panel", "difference", "provenance")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
     parser.add_argument("--mlflow", default=sys.executable, metavar="PYTHON")

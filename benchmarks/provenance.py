@@ -47,11 +47,14 @@ def run_id(number: int) -> str:
 
 
 class Tables:
-    """Rows, written in large portions."""
+    """Rows, written in large portions, behind what is there."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self.sequence = 0
+        head = records.head()
+        self.sequence = head.sequence if head else 0
+        self._head = head.id if head else ""
+        self._snapshot = head.snapshot if head else ""
         self._rows: dict[type[models.Base], list[dict[str, Any]]] = {}
 
     def add(self, table: type[models.Base], **row: Any) -> None:
@@ -64,13 +67,16 @@ class Tables:
             models.Commit,
             id=id_,
             sequence=self.sequence,
-            snapshot=f"s{self.sequence}",
+            snapshot=self._snapshot or f"s{self.sequence}",
             type=kind,
             message="",
             author="ada",
             created=START + timedelta(seconds=self.sequence),
             details={},
         )
+        if self._head:
+            self.add(models.CommitParent, commit_id=id_, position=0, parent_id=self._head)
+        self._head = id_
         return id_
 
     def change(self, path: str, commit: str, content: str) -> None:
@@ -96,15 +102,26 @@ class Tables:
         )
 
     def flush(self) -> None:
-        order = (models.Commit, models.Run, models.RunFile, models.FileChange, models.RunValue)
+        order = (
+            models.Commit,
+            models.CommitParent,
+            models.Run,
+            models.RunFile,
+            models.FileChange,
+            models.RunValue,
+        )
         with self._records._database.writing() as session:
             for table in order:
                 if rows := self._rows.pop(table, []):
                     session.execute(insert(table), rows)
+            session.merge(models.Ref(name="HEAD", commit_id=self._head))
 
 
 def build(records: Records, runs: int) -> None:
-    """Write the history that the module's docstring tells of."""
+    """Write the history that the module's docstring tells of, behind what is there.
+
+    Files of the commits that are there stay what they are: all that come have the same snapshot.
+    """
     tables = Tables(records)
     first = raw = tables.commit("dotscience.initial")
     raw_content = "raw 1"

@@ -1,8 +1,8 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Fail when docs/openapi.json or src/api/schema.ts is not what the code generates.
+"""Fail when docs/*openapi.json or src/api/schema.ts are not what the code generates.
 
-``python scripts/check_generated.py`` checks both; ``--write`` generates them anew.
+``python scripts/check_generated.py`` checks them; ``--write`` generates them anew.
 The TypeScript types need the packages of ``node_modules``.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "openapi.json"
+HUB_DOCUMENT = ROOT / "docs" / "hub-openapi.json"
 TYPES = ROOT / "src" / "api" / "schema.ts"
 TOOLS = ROOT / "node_modules" / ".bin"
 
@@ -38,10 +39,16 @@ def main() -> int:
     """Compare, or write with ``--write``; return the exit status."""
     sys.path.insert(0, os.fspath(ROOT))
     from dotscience_jupyter.api import openapi
+    from dotscience_jupyter.hub import openapi as hub_openapi
 
     write = "--write" in sys.argv[1:]
     stale = False
-    for path, render in ((DOCUMENT, openapi.render), (TYPES, types)):
+    generated = (
+        (DOCUMENT, openapi.render),
+        (HUB_DOCUMENT, hub_openapi.render),
+        (TYPES, types),
+    )
+    for path, render in generated:
         fresh = render()
         if path.exists() and path.read_text("utf-8") == fresh:
             continue

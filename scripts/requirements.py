@@ -1,21 +1,23 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Print what the tests need beside this package: it is installed while the front end is built."""
+"""Print what extras of this package need beside it: ``requirements.py lab,test``.
+
+It is installed while the front end is built.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
-
-EXTRAS = ("lab", "examples", "test", "lint")
 
 
 def main() -> None:
     """Print a requirement a line."""
     text = (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text("utf-8")
     project = tomllib.loads(text)["project"]
-    waiting, seen = list(EXTRAS), set()
+    waiting, seen = sys.argv[1].split(","), set()
     found = list(project["dependencies"])
     while waiting:
         extra = waiting.pop()

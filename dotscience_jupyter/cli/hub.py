@@ -41,10 +41,18 @@ def hub_command(context: click.Context) -> None:
 @hub_command.command("start")
 @click.option("--ip", metavar="IP", help="Listen here; 127.0.0.1 without it, 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(0, 65535), help="8770 without it; 0 takes a free one.")
-@click.option("--storage", metavar="URL", help="Reserved: content is kept in the data folder.")
+@click.option(
+    "--storage", metavar="URL", help="s3://BUCKET/PREFIX for content; the data folder without it."
+)
+@click.option("--storage-endpoint", metavar="URL", help="The S3 service, if not Amazon's.")
 @click.option("--certfile", metavar="FILE", help="TLS certificate with its chain (PEM).")
 @click.option("--keyfile", metavar="FILE", help="Key of the certificate (PEM).")
 @click.option("--base-url", metavar="URL", help="How clients call the hub, behind a proxy.")
+@click.option(
+    "--jupyterhub/--no-jupyterhub",
+    default=None,
+    help="Be the service of JupyterHub that the environment says; its users need no other login.",
+)
 @click.option(
     "--log-format",
     "log_style",

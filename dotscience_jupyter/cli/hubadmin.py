@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from .hubplace import opened, placed
 from .output import Column, moment, safe
 
 if TYPE_CHECKING:
-    from dotscience_jupyter.hub.identity import KeyInfo, User
+    from dotscience_jupyter.hub.identity import Identity, KeyInfo, User
 
 
 @click.group("user")
@@ -42,14 +44,10 @@ def add_command(
     password = _password() if password_stdin else None
     with opened(**given) as services:
         user = services.identity.create_user(name, password, admin=admin)
-        _, key = services.identity.create_key(user, "first", actor="(local)")
-    printer = settings.printer
-    if printer.json:
-        printer.document({"user": _user(user), "key": key})
-        return
-    printer.line("Added ", (safe(user.name), "bold"), ", an admin." if admin else ".")
-    printer.line("API key: ", (key, "bold"))
-    printer.line("This key is shown once; keep it.", style="yellow")
+        _, key = services.identity.create_key(user, "first", actor=services.audit.LOCAL)
+    if not settings.printer.json:
+        settings.printer.line("Added ", (safe(user.name), "bold"), ", an admin." if admin else ".")
+    _show_key(settings, key, {"user": _user(user)})
 
 
 @user_command.command("list")
@@ -87,9 +85,8 @@ def list_command(settings: Settings, /, **given: Any) -> None:
 @pass_settings
 def disable_command(settings: Settings, /, name: str, **given: Any) -> None:
     """Lock a user out, at once and with all keys. What the user owns stays."""
-    with opened(**given) as services:
-        services.identity.set_disabled(name, True)
-    _done(settings, name, "is locked out")
+    with _changing(settings, name, "is locked out", given) as identity:
+        identity.set_disabled(name, True)
 
 
 @user_command.command("enable")
@@ -99,9 +96,8 @@ def disable_command(settings: Settings, /, name: str, **given: Any) -> None:
 @pass_settings
 def enable_command(settings: Settings, /, name: str, **given: Any) -> None:
     """Let a user in again."""
-    with opened(**given) as services:
-        services.identity.set_disabled(name, False)
-    _done(settings, name, "is let in again")
+    with _changing(settings, name, "is let in again", given) as identity:
+        identity.set_disabled(name, False)
 
 
 @user_command.command("password")
@@ -112,9 +108,28 @@ def enable_command(settings: Settings, /, name: str, **given: Any) -> None:
 def password_command(settings: Settings, /, name: str, **given: Any) -> None:
     """Give a user another password, read from standard input (or asked for)."""
     password = _password()
+    with _changing(settings, name, "has a new password", given) as identity:
+        identity.set_password(name, password)
+
+
+@user_command.command("adopt")
+@click.argument("name", metavar="JUPYTERHUB-NAME")
+@placed
+@common
+@pass_settings
+def adopt_command(settings: Settings, /, name: str, **given: Any) -> None:
+    """Let a user who was added here be the one of that name at JupyterHub.
+
+    Without it nobody of JupyterHub is taken for somebody who was added here, whatever their names.
+    """
+    from dotscience_jupyter.hub.jupyterhub.people import People
+
     with opened(**given) as services:
-        services.identity.set_password(name, password)
-    _done(settings, name, "has a new password")
+        own = People(services.database, services.audit).adopt(name)
+    if settings.printer.json:
+        settings.printer.document({"user": own, "jupyterhub": name})
+    else:
+        settings.printer.line(f"{safe(own)} is {safe(name)} of JupyterHub now.")
 
 
 @click.group("key")
@@ -137,13 +152,10 @@ def add_key_command(
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with opened(**given) as services:
         owner = services.identity.get_user(user)
-        made, key = services.identity.create_key(owner, name, expires=expires, actor="(local)")
-    printer = settings.printer
-    if printer.json:
-        printer.document(_key(made) | {"key": key})
-        return
-    printer.line("API key: ", (key, "bold"))
-    printer.line("This key is shown once; keep it.", style="yellow")
+        made, key = services.identity.create_key(
+            owner, name, expires=expires, actor=services.audit.LOCAL
+        )
+    _show_key(settings, key, _key(made))
 
 
 @key_command.command("list")
@@ -181,7 +193,7 @@ def revoke_command(settings: Settings, /, user: str, id_: str, **given: Any) -> 
     """Make a key of USER worth nothing, at once."""
     with opened(**given) as services:
         owner = services.identity.get_user(user)
-        services.identity.revoke_key(owner, id_, actor="(local)")
+        services.identity.revoke_key(owner, id_, actor=services.audit.LOCAL)
     if settings.printer.json:
         settings.printer.document({"id": id_})
     else:
@@ -199,11 +211,27 @@ def _password() -> str:
     return text
 
 
-def _done(settings: Settings, /, name: str, what: str) -> None:
+@contextmanager
+def _changing(
+    settings: Settings, name: str, what: str, given: dict[str, Any]
+) -> Iterator[Identity]:
+    """Give a hub's users, to change one; say what that user is afterwards."""
+    with opened(**given) as services:
+        yield services.identity
     if settings.printer.json:
         settings.printer.document({"user": name})
     else:
         settings.printer.line(f"{safe(name)} {what}.")
+
+
+def _show_key(settings: Settings, key: str, told: dict[str, Any]) -> None:
+    """Print a new key, as JSON with what is told of it."""
+    printer = settings.printer
+    if printer.json:
+        printer.document(told | {"key": key})
+        return
+    printer.line("API key: ", (key, "bold"))
+    printer.line("This key is shown once; keep it.", style="yellow")
 
 
 def _user(user: User) -> dict[str, Any]:

@@ -55,10 +55,19 @@ def login_command(
 ) -> None:
     """Remember who you are on the hub at URL.
 
+    Where JupyterHub says who is who, you are told of a page that gives you an API key, to be
+    pasted here; with --user a password is asked for all the same.
+
     Your password is exchanged for an API key, which is kept in a file of your Jupyter
     configuration that only you can read. The password is kept nowhere.
     """
-    from dotscience_jupyter.sync import clean_url, is_exposed, log_in, log_in_with_key
+    from dotscience_jupyter.sync import (
+        clean_url,
+        is_exposed,
+        log_in,
+        log_in_with_key,
+        login_page,
+    )
 
     if password_stdin and key_stdin:
         raise CommandError("usage", "A password and a key cannot both come from there.", exit=2)
@@ -71,6 +80,8 @@ def login_command(
             )
         if key_stdin:
             login = log_in_with_key(url, sys.stdin.readline().strip())
+        elif not user and not password_stdin and (page := login_page(url)):
+            login = log_in_with_key(url, _ask_key(settings, page))
         else:
             name = user or _ask(settings, "User")
             password = (
@@ -84,6 +95,20 @@ def login_command(
         printer.document({"url": login.url, "user": login.user})
         return
     printer.line("Logged in on ", (safe(login.url), "bold"), f" as {safe(login.user)}.")
+
+
+def _ask_key(settings: Settings, page: str) -> str:
+    if settings.json or not sys.stdin.isatty():
+        raise CommandError(
+            "usage",
+            f"There is no terminal to ask on. Get an API key in a browser at {page} and give it "
+            "with --key-stdin.",
+            exit=2,
+        )
+    Printer(False, stream=sys.stderr).line(
+        "Sign in with a browser at ", (page, "bold"), " and make a key there."
+    )
+    return _ask(settings, "API key", hidden=True).strip()
 
 
 def _ask(settings: Settings, what: str, *, hidden: bool = False) -> str:
@@ -152,11 +177,13 @@ def add_remote(settings: Settings, address: str, create: bool) -> None:
     URL/OWNER/PROJECT, or URL/PROJECT for one of yours; 'hub:' in place of 'URL/' if you are logged
     in on one hub only.
     """
+    from dotscience_jupyter.datasets import Datasets
     from dotscience_jupyter.sync import find_project
 
     with open_service(settings) as service, telling():
         sync = open_sync(service)
-        sync.add(find_project(address, create=create))
+        kind = "dataset" if Datasets().at(service.workspace.root) else "project"
+        sync.add(find_project(address, create=create, kind=kind))
         status = sync.status()
     printer = settings.printer
     if printer.json:

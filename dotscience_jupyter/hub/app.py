@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 import signal
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from jupyter_core.paths import jupyter_data_dir
 from sqlalchemy.engine import make_url
@@ -21,7 +23,7 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
-from traitlets import Enum, Float, Integer, List, Unicode, default
+from traitlets import Bool, Enum, Float, Integer, List, Unicode, default
 from traitlets.config import Application
 
 from dotscience_jupyter._version import __version__
@@ -30,9 +32,13 @@ from dotscience_jupyter.api.errors import ApiError
 from . import logs
 from .config import Config, Services, log
 from .handlers.base import SMALL_BODY, HubHandler, NotFound
+from .jupyterhub.settings import CACHE, from_environment, public_url, service_address
 from .routes import ROUTES
+from .storage import CACHE as STORAGE_CACHE
+from .storage import GRACE as STORAGE_GRACE
 
 ADMIN = "admin"
+PORT = 8770
 _IDLE_SECONDS = 120.0  # without a request, or in the middle of its head
 _LOOK_EVERY = 0.05
 
@@ -42,7 +48,10 @@ class HubApplication(web.Application):
 
     def __init__(self, hub: Services) -> None:
         self.hub = hub
-        super().__init__(list(ROUTES), hub=hub, default_handler_class=NotFound)
+        routes = list(ROUTES)
+        if prefix := re.escape(hub.config.prefix):
+            routes += [(prefix + pattern, handler) for pattern, handler in ROUTES]
+        super().__init__(routes, hub=hub, default_handler_class=NotFound)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Find who answers, also for a target in absolute form (RFC 9112, section 3.2.2)."""
@@ -142,9 +151,8 @@ class HubServer:
 
     def url(self, ip: str) -> str:
         """Return where the hub is reached from this machine."""
-        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104
-            ip, f"[{ip}]" if ":" in ip else ip
-        )
+        everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - told
+        host = everywhere.get(ip, f"[{ip}]" if ":" in ip else ip)
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     async def stop(self, grace: float) -> None:
@@ -164,13 +172,22 @@ class Hub(Application):
     description = "A server that keeps a team's projects."
     version = __version__
 
-    ip = Unicode("127.0.0.1", help="Address to listen at.").tag(config=True)
-    port = Integer(8770, help="Port to listen at; 0 for any free one.").tag(config=True)
+    ip = Unicode(help="Address to listen at.").tag(config=True)
+    port = Integer(help="Port to listen at; 0 for any free one.").tag(config=True)
     data = Unicode(help="Data folder.").tag(config=True)
     db = Unicode("", help="URL of a PostgreSQL database; SQLite in the data folder without.").tag(
         config=True
     )
-    storage = Unicode("", help="Where content is kept; the data folder.").tag(config=True)
+    storage = Unicode("", help="s3://BUCKET/PREFIX for content; the data folder without.").tag(
+        config=True
+    )
+    storage_endpoint = Unicode("", help="URL of the S3 service, if not Amazon's.").tag(config=True)
+    storage_cache = Integer(
+        STORAGE_CACHE, help="Bytes of content in S3 of which the data folder keeps copies."
+    ).tag(config=True)
+    storage_grace = Float(
+        STORAGE_GRACE, help="Seconds for which content that nothing needs stays in S3."
+    ).tag(config=True)
     certfile = Unicode("", help="TLS certificate with its chain, PEM.").tag(config=True)
     keyfile = Unicode("", help="Key of the certificate, PEM.").tag(config=True)
     base_url = Unicode("", help="How clients call the hub, if not by its address.").tag(config=True)
@@ -184,35 +201,64 @@ class Hub(Application):
     grace = Float(30.0, help="Seconds that requests have to end when the hub stops.").tag(
         config=True
     )
+    jupyterhub = Bool(
+        False, help="Serve as the service of JupyterHub that the environment says."
+    ).tag(config=True)
+    jupyterhub_cache = Float(
+        CACHE, help="Seconds for which what JupyterHub says of a token is believed."
+    ).tag(config=True)
     log_style = Enum(["text", "json"], "text", help="Form of the log's lines.").tag(config=True)
 
     @default("data")
     def _data(self) -> str:
         return os.path.join(jupyter_data_dir(), "dotscience-hub")
 
-    def services(self, *, upgrade: bool = False) -> Services:
+    @default("ip")
+    def _ip(self) -> str:
+        address = service_address(os.environ) if self.jupyterhub else None
+        return address[0] if address else "127.0.0.1"
+
+    @default("port")
+    def _port(self) -> int:
+        address = service_address(os.environ) if self.jupyterhub else None
+        return address[1] if address else PORT
+
+    def services(self, *, upgrade: bool = False, serving: bool = False) -> Services:
         """Open the data folder and the database as configured.
+
+        Parameters
+        ----------
+        upgrade
+            Whether an older database is migrated.
+        serving
+            Whether requests are to be answered; only then has JupyterHub to be there.
 
         Raises
         ------
         ApiError
             If that cannot be done, or something is asked for that this version does not have.
         """
-        if self.storage:
-            raise ApiError(
-                400,
-                "not_available",
-                f"Content cannot be kept in {self.storage!r}: S3 and ZFS as a hub's storage are "
-                "not available in this version. Leave --storage out to keep it in the data folder.",
-            )
+        jupyterhub = None
+        base_url = self.base_url.rstrip("/")
+        if self.jupyterhub and serving:
+            jupyterhub = from_environment(os.environ, self.jupyterhub_cache)
+            base_url = base_url or public_url(os.environ)
         config = Config(
             data=Path(self.data).absolute(),
             db=database_url(self.db),
-            base_url=self.base_url.rstrip("/"),
+            base_url=base_url,
+            prefix=jupyterhub.prefix if jupyterhub else urlsplit(base_url).path,
+            jupyterhub=jupyterhub,
             max_body=self.max_body,
             rate=self.rate,
             burst=self.burst,
             workers=self.workers,
+            storage=self.storage,
+            storage_endpoint=self.storage_endpoint,
+            storage_cache=self.storage_cache,
+            storage_grace=self.storage_grace,
+            # a user can be added without its credentials
+            storage_check=serving,
         )
         return Services.open(config, upgrade=upgrade)
 
@@ -244,9 +290,10 @@ class Hub(Application):
         """
         logs.set_up(self.log_style)
         tls = self.tls()
-        hub = self.services()
+        hub = self.services(serving=True)
         try:
-            password = first_admin(hub)
+            # under JupyterHub everybody comes from there, and so do admins
+            password = None if self.jupyterhub else first_admin(hub)
             asyncio.run(self._serve(hub, tls, password, ready))
         finally:
             hub.close()
@@ -264,7 +311,7 @@ class Hub(Application):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         server.listen(self.ip, self.port)
-        ready(self.base_url or server.url(self.ip), password)
+        ready(hub.config.base_url or server.url(self.ip), password)
         await stop.wait()
         log.info("Stopping; requests have %.0f seconds to end", self.grace)
         await server.stop(self.grace)

@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -34,7 +34,7 @@ class AuditEntry:
 
     sequence: int  # from 1
     time_ns: int  # since the epoch
-    actor: str  # name of the user; "" where it was done on the hub's own machine
+    actor: str  # name of the user, or Audit.LOCAL
     action: str  # such as project.create
     object: str  # such as project:ID
     details: dict[str, Any]
@@ -51,6 +51,9 @@ class Audit:
     key
         What the entries are signed with, 32 bytes.
     """
+
+    LOCAL: Final = "(local)"
+    """The actor of what is done on the hub's own machine, by who may read its data anyway."""
 
     def __init__(
         self, database: HubDatabase, key: bytes, clock: Callable[[], int] = time.time_ns
@@ -73,7 +76,7 @@ class Audit:
         Parameters
         ----------
         actor
-            Name of the user, "" for the command line on the hub's machine.
+            Name of the user, or :attr:`LOCAL`.
         action, object
             What was done to what, such as ``project.create`` and ``project:ID``.
         details

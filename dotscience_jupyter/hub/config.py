@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -21,10 +22,16 @@ from dotscience_jupyter.api.errors import ApiError
 from .audit import Audit
 from .database import HubDatabase
 from .identity import Identity
+from .jupyterhub.door import Door
+from .jupyterhub.people import People
+from .jupyterhub.settings import JupyterHubSettings
+from .jupyterhub.signin import SignIn
 from .limits import RateLimit
 from .metrics import Metrics
 from .projects import Projects
 from .secret import Secret
+from .storage import CACHE, GRACE, Place, Storage, open_storage
+from .tasklocks import TaskLocks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,6 +53,13 @@ class Config:
     rate: float = 200.0  # requests a second and user; 0 for no limit
     burst: float = 1000.0
     workers: int = 32  # threads
+    storage: str = ""  # s3://bucket/prefix; "" for the data folder, or what was given before
+    storage_endpoint: str = ""  # URL of the S3 service; "" for Amazon's
+    storage_cache: int = CACHE  # bytes of content that the data folder keeps copies of
+    storage_grace: float = GRACE  # seconds for which garbage stays in the bucket
+    storage_check: bool = True  # whether the bucket is looked at first
+    prefix: str = ""  # what paths begin with as well, behind a proxy that leaves it there
+    jupyterhub: JupyterHubSettings | None = None  # whose service this is
     hasher: PasswordHasher | None = None  # None for argon2id as its authors recommend it
 
 
@@ -54,8 +68,12 @@ class Services:
 
     Attributes
     ----------
-    config, database, audit, identity, projects, limit, metrics
+    config, database, audit, identity, projects, locks, limit, metrics
         Its parts.
+    storage : Storage or None
+        Where the content of projects is; None for the data folder.
+    jupyterhub : Door or None
+        Where users of JupyterHub come in.
     executor, slow
         Threads for what answers at once mostly, and for passwords, which take long to check: who
         guesses them holds up nobody who has a key.
@@ -63,18 +81,33 @@ class Services:
         The handlers that are at work.
     """
 
-    def __init__(self, config: Config, database: HubDatabase) -> None:
+    def __init__(
+        self, config: Config, database: HubDatabase, storage: Storage | None = None
+    ) -> None:
         secret = Secret.open(config.data / SECRET)
         self.config = config
         self.database = database
+        self.storage = storage
         self.audit = Audit(database, secret.key("audit"))
         self.identity = Identity(database, secret, self.audit, hasher=config.hasher)
-        self.projects = Projects(database, self.audit, config.data, config.db)
+        self.locks = TaskLocks(database, self.audit)
+        self.projects = Projects(
+            database,
+            self.audit,
+            config.data,
+            config.db,
+            require_free=self.locks.require_free,
+            storage=storage,
+        )
         self.limit = RateLimit(config.rate, config.burst)
         self.metrics = Metrics()
         self.active: set[object] = set()
         self.executor = ThreadPoolExecutor(config.workers, "hub")
         self.slow = ThreadPoolExecutor(4, "hub-passwords")
+        self.jupyterhub: Door | None = None
+        if config.jupyterhub is not None:
+            people = People(database, self.audit)
+            self.jupyterhub = Door(config.jupyterhub, people, SignIn(secret), self.run)
 
     @classmethod
     def open(cls, config: Config, *, upgrade: bool = False) -> Services:
@@ -84,8 +117,11 @@ class Services:
         ------
         ApiError
             If that cannot be done, or another version of the software made it; see
-            :meth:`.database.HubDatabase.open`.
+            :meth:`.database.HubDatabase.open`. Or if its content is to be in a bucket that
+            cannot be used, or in another one than it is in.
         """
+        if config.storage:
+            Place.parse(config.storage, config.storage_endpoint)
         try:
             # what is in there is nobody's business but the hub's
             config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,12 +138,26 @@ class Services:
                 500, "unwritable", f"The data folder {config.data} cannot be written to."
             )
         url = config.db or f"sqlite:///{config.data / DATABASE}"
-        database = HubDatabase.open(url, upgrade=upgrade)
-        try:
-            return cls(config, database)
-        except BaseException:
-            database.close()
-            raise
+        with contextlib.ExitStack() as undoing:
+            database = HubDatabase.open(url, upgrade=upgrade)
+            undoing.callback(database.close)
+            storage = open_storage(
+                config.data,
+                config.storage,
+                config.storage_endpoint,
+                config.storage_cache,
+                config.storage_grace,
+                check=config.storage_check,
+            )
+            if storage is not None:
+                undoing.callback(storage.close)
+            services = cls(config, database, storage)
+            if storage is not None and not storage.is_noted(config.data):
+                # from now on nothing but copies is in the folders of projects
+                services.projects.settle()
+                storage.place.note(config.data)
+            undoing.pop_all()
+        return services
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something that blocks, in a thread."""
@@ -124,4 +174,6 @@ class Services:
         self.executor.shutdown(wait=True)
         self.slow.shutdown(wait=True)
         self.projects.close()
+        if self.storage is not None:
+            self.storage.close()
         self.database.close()

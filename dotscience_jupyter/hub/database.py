@@ -7,56 +7,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    select,
-    text,
-)
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session
 
 from dotscience_jupyter.api.errors import ApiError
-from dotscience_jupyter.records import sqlite
+from dotscience_jupyter.records import RecordsError
+from dotscience_jupyter.records.schema import (
+    ForeignTablesError,
+    NewerTablesError,
+    OlderTablesError,
+    SchemaDatabase,
+    Tables,
+    connect,
+)
 
 from .tables import Base
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; what this version of the software reads and writes."""
 
 SCHEMA = "hub"
 """Where the tables are on PostgreSQL; each project's records have a schema of their own."""
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+TABLES = Tables(Base.metadata, REVISION, Path(__file__).parent / "migrations")
 
-# one number for all hubs' set-ups and writes among the server's advisory locks ("dhub" in ASCII)
-_POSTGRES_LOCK = 0x64687562
-
-_VERSION = Table(
-    "alembic_version",
-    MetaData(),
-    Column("version_num", String(32), nullable=False),
-    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-)
+_OVERFLOW = 15  # connections to a server beyond the pool's: every request asks who it is from
 
 
-class HubDatabase:
-    """The hub's own tables, and the two ways to use them. Thread-safe; processes may share it."""
+class HubDatabase(SchemaDatabase):
+    """The hub's own tables. Thread-safe; processes may share it.
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    What is written raises IntegrityError where it breaks a rule of the tables, such as a name
+    that is taken, and ApiError 503 where it cannot be written.
+    """
 
     @classmethod
     def open(cls, url: str, *, upgrade: bool = False) -> HubDatabase:
@@ -74,49 +59,29 @@ class HubDatabase:
         ApiError
             If it cannot be opened, or a newer version made it (it is left as it is).
         """
-        engine = _engine(url)
-        database = cls(engine)
+        schema = None if url.startswith("sqlite:") else SCHEMA
         try:
-            with database._translated("opened"):
-                _set_up(engine, upgrade)
-        except BaseException:
-            engine.dispose()
-            raise
+            database = cls(connect(url, schema, overflow=_OVERFLOW), schema)
+            database.prepare(TABLES, upgrade=upgrade)
+        except NewerTablesError:
+            raise ApiError(
+                500,
+                "newer_database",
+                "The hub's database was written by a newer version of dotscience-jupyter. Nothing "
+                "was changed. Upgrade dotscience-jupyter to serve it.",
+            ) from None
+        except OlderTablesError:
+            raise ApiError(
+                500,
+                "older_database",
+                "The hub's database was written by an older version of dotscience-jupyter. Nothing "
+                "was changed. Make a backup, then run `jupyter dotscience hub upgrade`.",
+            ) from None
+        except ForeignTablesError as error:
+            raise ApiError(500, "database", f"This database is not a hub's: {error}") from None
+        except RecordsError as error:
+            raise ApiError(500, "database", str(error)) from None
         return database
-
-    @property
-    def is_postgresql(self) -> bool:
-        """Whether it is a PostgreSQL server's."""
-        return self.engine.dialect.name == "postgresql"
-
-    def close(self) -> None:
-        """Release all connections."""
-        self.engine.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Give a session that sees one moment of the database; what it loads outlives it."""
-        with self._translated("read"), Session(self.engine, expire_on_commit=False) as session:
-            yield session
-
-    @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """Give a session in the only write transaction; all of it is kept in the end, or none.
-
-        Raises
-        ------
-        IntegrityError
-            If what is written breaks a rule of the tables, such as a name that is taken.
-        ApiError
-            503 if it cannot be written.
-        """
-        with (
-            self._translated("written"),
-            _write(self.engine) as connection,
-            Session(connection, expire_on_commit=False) as session,
-        ):
-            yield session
-            session.flush()
 
     def ping(self) -> None:
         """Ask the database for nothing. Raise ApiError if it does not answer."""
@@ -144,107 +109,3 @@ class HubDatabase:
                 "the reason; check that the database runs and that the disk is not full.",
                 str(error.orig),
             ) from error
-
-
-def _engine(url: str) -> Engine:
-    try:
-        if url.startswith("sqlite:"):
-            return sqlite.engine(url)
-        engine = create_engine(url, pool_size=5, max_overflow=15, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise ApiError(
-            500,
-            "database",
-            f"{url.split('@')[-1]} is not a database that can be opened: {error}. Check the URL "
-            "and that its driver is installed (pip install 'dotscience-jupyter[hub]').",
-        ) from None
-    if engine.dialect.name != "postgresql":
-        engine.dispose()
-        raise ApiError(500, "database", "A hub's database is SQLite or PostgreSQL.")
-    event.listen(engine, "connect", _use_schema, insert=True)
-    return engine
-
-
-def _use_schema(connection: Any, record: object) -> None:
-    before = connection.autocommit
-    connection.autocommit = True
-    cursor = connection.cursor()
-    cursor.execute(f"SET search_path TO {SCHEMA}")
-    cursor.close()
-    connection.autocommit = before
-
-
-@contextmanager
-def _write(engine: Engine) -> Iterator[Connection]:
-    with (
-        engine.connect().execution_options(**{sqlite.WRITE_OPTION: True}) as connection,
-        connection.begin(),
-    ):
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
-        yield connection
-
-
-@contextmanager
-def _set_up_lock(engine: Engine) -> Iterator[Connection]:
-    """Hold off everybody else who would set up the database; give the transaction for it."""
-    if engine.dialect.name == "sqlite":
-        with sqlite.exclusive(engine), _write(engine) as connection:
-            yield connection
-    else:
-        with _write(engine) as connection:
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-            yield connection
-
-
-def _set_up(engine: Engine, upgrade: bool) -> None:
-    with _set_up_lock(engine) as connection:
-        tables = set(inspect(connection).get_table_names())
-        if _VERSION.name in tables:
-            version = connection.scalar(select(_VERSION.c.version_num))
-            if version != REVISION:
-                migrate(connection, version, upgrade=upgrade)
-        elif tables & set(Base.metadata.tables):
-            raise ApiError(
-                500,
-                "database",
-                f"{engine.url.render_as_string(hide_password=True)} holds tables that are not a "
-                "hub's. Nothing was changed; choose another database.",
-            )
-        else:
-            Base.metadata.create_all(connection)
-            _VERSION.create(connection)
-            connection.execute(insert(_VERSION), {"version_num": REVISION})
-
-
-def migrate(connection: Connection, version: str | None, *, upgrade: bool) -> None:
-    """Bring the tables to what this version of the software needs, within a transaction.
-
-    Raises
-    ------
-    ApiError
-        If a newer version made them, or they are older and ``upgrade`` is not set.
-    """
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if version is not None and version not in known:
-        raise ApiError(
-            500,
-            "newer_database",
-            "The hub's database was written by a newer version of dotscience-jupyter. Nothing was "
-            "changed. Upgrade dotscience-jupyter to serve it.",
-        )
-    if not upgrade:
-        raise ApiError(
-            500,
-            "older_database",
-            "The hub's database was written by an older version of dotscience-jupyter. Nothing "
-            "was changed. Make a backup, then run `jupyter dotscience hub upgrade`.",
-        )
-    command.upgrade(config, REVISION)

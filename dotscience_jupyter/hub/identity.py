@@ -38,7 +38,6 @@ MOST_PASSWORD = 1000
 _USED_EVERY = timedelta(minutes=10)  # how exactly the last use of a key is known
 _REMEMBERED = 60.0  # seconds for which a password that was right needs no hashing again
 _MOST_REMEMBERED = 1000
-_LOCAL = "(local)"  # the audit log's actor for what is done on the hub's own machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,12 @@ class Identity:
     # -- users ---------------------------------------------------------------------------------
 
     def create_user(
-        self, name: str, password: str | None = None, *, admin: bool = False, actor: str = _LOCAL
+        self,
+        name: str,
+        password: str | None = None,
+        *,
+        admin: bool = False,
+        actor: str = Audit.LOCAL,
     ) -> User:
         """Add a user; without a password, only keys open the door.
 
@@ -154,14 +158,14 @@ class Identity:
         with self._database.reading() as session:
             return session.scalar(select(func.count()).select_from(UserRow)) or 0
 
-    def set_password(self, name: str, password: str, *, actor: str = _LOCAL) -> None:
+    def set_password(self, name: str, password: str, *, actor: str = Audit.LOCAL) -> None:
         """Replace a user's password; its keys stay. Raise ApiError 404, or 400 for a bad one."""
         hashed = self._hash(password)
         with self._database.writing() as session:
             self._needed(session, name).password = hashed
             self._audit.append(actor, "user.password", f"user:{name}", session=session)
 
-    def set_disabled(self, name: str, disabled: bool, *, actor: str = _LOCAL) -> None:
+    def set_disabled(self, name: str, disabled: bool, *, actor: str = Audit.LOCAL) -> None:
         """Lock a user out, at once and with all keys, or let it in again.
 
         Raises
@@ -171,23 +175,28 @@ class Identity:
         """
         with self._database.writing() as session:
             row = self._needed(session, name)
+            was_admin = row.admin and not row.disabled
             row.disabled = disabled
             session.flush()
-            self._require_admin(session)
+            self._require_admin(session, was_admin)
             action = "user.disable" if disabled else "user.enable"
             self._audit.append(actor, action, f"user:{row.name}", session=session)
 
-    def set_admin(self, name: str, admin: bool, *, actor: str = _LOCAL) -> None:
+    def set_admin(self, name: str, admin: bool, *, actor: str = Audit.LOCAL) -> None:
         """Make a user an admin, or no admin any more; errors as :meth:`set_disabled`."""
         with self._database.writing() as session:
             row = self._needed(session, name)
+            was_admin = row.admin and not row.disabled
             row.admin = admin
             session.flush()
-            self._require_admin(session)
+            self._require_admin(session, was_admin)
             details = {"admin": admin}
             self._audit.append(actor, "user.admin", f"user:{row.name}", details, session=session)
 
-    def _require_admin(self, session: Session) -> None:
+    def _require_admin(self, session: Session, was_admin: bool) -> None:
+        """Refuse to lose the last admin; a hub under JupyterHub may have none of its own."""
+        if not was_admin:
+            return
         left = select(func.count()).select_from(UserRow).where(UserRow.admin, ~UserRow.disabled)
         if not session.scalar(left):
             raise ApiError(

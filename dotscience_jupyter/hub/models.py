@@ -20,6 +20,14 @@ class Login(Body):
     name: str = Field(default="login", description="What the key is to be called")
 
 
+class LoginWays(Body):
+    """How one logs in on this hub; a user name with a password always is one way."""
+
+    page: str | None = Field(
+        description="Page below the hub's address where a browser gets an API key, if there is one"
+    )
+
+
 class User(Body):
     """Who a request is from."""
 
@@ -77,9 +85,10 @@ class NewPassword(Body):
 
 
 class NewProject(Body):
-    """A project to be made."""
+    """A project to be made, or a dataset."""
 
     name: str
+    kind: Literal["project", "dataset"] = "project"
 
 
 class ChangedProject(Body):
@@ -94,7 +103,7 @@ class Project(Body):
     id: str
     name: str
     owner: str
-    kind: Literal["project", "dot"]
+    kind: Literal["project", "dot", "dataset"]
     dot: str = Field(description="Its default workspace in the owner's namespace")
     created: datetime
     role: Literal["owner", "collaborator", "admin"] | None = Field(
@@ -128,6 +137,37 @@ class NewMember(Body):
     """Somebody to be let in."""
 
     name: str
+
+
+class NewLock(Body):
+    """A task that wants to have a project to itself for a while."""
+
+    task: str = Field(description="Its id, 1 to 100 characters; taking it again renews the lock")
+    holder: str = Field(default="", description="Who is told of; the user's name if it is empty")
+    seconds: int = Field(default=300, ge=1, le=86_400)
+
+
+class RenewedLock(Body):
+    """How long a lock is to be held from now on."""
+
+    seconds: int = Field(default=300, ge=1, le=86_400)
+
+
+class Lock(Body):
+    """A task that has a project to itself."""
+
+    id: str = Field(description="By which it is renewed and released")
+    task: str
+    holder: str
+    user: str
+    taken: datetime
+    until: datetime = Field(description="It counts for nothing after")
+
+
+class LockState(Body):
+    """Whether a task has a project to itself."""
+
+    lock: Lock | None
 
 
 class UserState(Body):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +15,15 @@ from typing import BinaryIO
 import filelock
 
 from dotscience_jupyter.api.errors import ApiError
-from dotscience_jupyter.records import NewChange, NewCommit, NewRun, Records, models, to_text
+from dotscience_jupyter.records import HEAD, NewChange, NewCommit, NewRun, Records, models, to_text
 from dotscience_jupyter.snapshots import Entry
 from dotscience_jupyter.snapshots.embedded import EmbeddedEngine
 from dotscience_jupyter.snapshots.embedded.editing import Edit
 from dotscience_jupyter.snapshots.engine import COMMIT_HOLD, Change, Difference
 
-HEAD = "HEAD"
+from .storage import Storage, move_records
+
+RECORDS = "records.db"
 LOCK_SECONDS = 600.0
 MOST_WAITING = 24  # each is one of the hub's threads, and others want to read meanwhile
 
@@ -36,7 +38,7 @@ class ProjectInfo:
     id: str
     owner_id: str
     owner: str  # name
-    kind: str  # project, dot
+    kind: str  # project, dot, dataset
     name: str
     dot: str  # its default workspace's name in the owner's namespace
     created: datetime
@@ -119,6 +121,9 @@ class Project:
         A folder for what is being uploaded.
     lock : ProjectLock
         ``with project.lock:`` around whatever reads something and writes what follows from it.
+    require_free : callable
+        Raises ApiError 423 while a task has the project to itself; asked before every write but
+        for a push, which loses nothing of anybody.
     """
 
     def __init__(
@@ -129,9 +134,16 @@ class Project:
         self.engine = engine
         self.tmp = folder / "tmp"
         self.lock = ProjectLock(folder / "lock")
+        self.require_free: Callable[[], None] = lambda: None
 
     @classmethod
-    def load(cls, info: ProjectInfo, folder: Path, records_url: str = "") -> Project:
+    def load(
+        cls,
+        info: ProjectInfo,
+        folder: Path,
+        records_url: str = "",
+        storage: Storage | None = None,
+    ) -> Project:
         """Open a project in its folder, made if need be; see :class:`.projects.Projects`.
 
         Raises
@@ -153,9 +165,11 @@ class Project:
         if records_url:
             records = Records.open(records_url, schema=cls.schema_of(info.id), pool=_CONNECTIONS)
         else:
-            records = Records.open(f"sqlite:///{folder / 'records.db'}", pool=_CONNECTIONS)
+            file = folder / RECORDS if storage is None else move_records(folder / RECORDS)
+            records = Records.open(f"sqlite:///{file}", pool=_CONNECTIONS)
         try:
-            engine = EmbeddedEngine.open_store(folder / "store")
+            depot = None if storage is None else storage.depot(info.id, records.needs_snapshot)
+            engine = EmbeddedEngine.open_store(folder / "store", depot=depot)
         except BaseException:
             records.close()
             raise
@@ -241,8 +255,11 @@ class Project:
             PathNotFoundError for the removal of what is not there; nothing was changed.
         RecordsError
             DuplicateRunError for runs that are there already; nothing was changed.
+        ApiError
+            423 ``locked`` while a task has the project to itself.
         """
         with self.lock:
+            self.require_free()
             head = self.records.refs().get(ref)
             base = None if head is None else self.records.get_commit(head).snapshot
             changing = list(edits)

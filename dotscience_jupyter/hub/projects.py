@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
-import threading
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,30 +19,25 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dotscience_jupyter.api.errors import ApiError
+from dotscience_jupyter.snapshots import COMMIT_HOLD
 
+from . import stamps
 from .audit import Audit
 from .database import HubDatabase
 from .identity import NAME, User
-from .project import Project, ProjectInfo
-from .tables import CollaboratorRow, ProjectRow, UserRow
+from .openprojects import OpenProjects
+from .project import RECORDS, Project, ProjectInfo
+from .storage import Storage, records_beside
+from .tables import CollaboratorRow, ProjectRow, TaskLockRow, UserRow
 
 Role = Literal["owner", "collaborator", "admin"]
-Kind = Literal["project", "dot"]
+Kind = Literal["project", "dot", "dataset"]
 
 MOST_OPEN = 32
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_LOCAL = "(local)"
 
 _WITH_OWNER = select(ProjectRow, UserRow.name).join(UserRow, UserRow.id == ProjectRow.owner_id)
 _LISTED = _WITH_OWNER.order_by(UserRow.name_key, ProjectRow.name, ProjectRow.kind, ProjectRow.id)
-
-
-@dataclass(slots=True)
-class _Open:
-    """An open project and how many use it now."""
-
-    project: Project
-    users: int = 0
 
 
 class Projects:
@@ -58,6 +51,10 @@ class Projects:
         The data folder.
     records_url
         Of a PostgreSQL database where the records of projects are; "" for one SQLite file each.
+    require_free
+        Raises ApiError where nobody may write to a project now; see :attr:`Project.require_free`.
+    storage
+        Where content is for good; None for the data folder.
     """
 
     def __init__(
@@ -67,6 +64,8 @@ class Projects:
         data: Path,
         records_url: str = "",
         *,
+        require_free: Callable[[ProjectInfo], None] = lambda info: None,
+        storage: Storage | None = None,
         most_open: int = MOST_OPEN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -74,18 +73,19 @@ class Projects:
         self._audit = audit
         self._folder = data / "projects"
         self._records_url = records_url
-        self._most_open = most_open
+        self._require_free = require_free
+        self._storage = storage
         self._clock = clock
-        self._lock = threading.Lock()
-        self._opening: dict[str, threading.Lock] = {}
-        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._opened = OpenProjects(self._load, most_open)
 
     # -- making and finding --------------------------------------------------------------------
 
     def create(
         self, owner: User, name: str, kind: Kind = "project", *, actor: str | None = None
     ) -> ProjectInfo:
-        """Make a project with no commit, or a dot of that name which belongs to none.
+        """Make a project with no commit, or a dataset, or a dot that belongs to neither.
+
+        A project's dot has a name of its own; that of a dataset is the dataset's.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class Projects:
         found: list[tuple[User, Role]] = [(User(owner.id, owner.name, owner.admin), "owner")]
         return found + [(User(row.id, row.name, row.admin), "collaborator") for row in rows]
 
-    def add_collaborator(self, info: ProjectInfo, user: User, *, actor: str = _LOCAL) -> None:
+    def add_collaborator(self, info: ProjectInfo, user: User, *, actor: str = Audit.LOCAL) -> None:
         """Let a user read and write a project; that it may already is no error."""
         if user.id == info.owner_id:
             return
@@ -209,7 +209,9 @@ class Projects:
                 )
                 self._note(session, actor, "collaborator.add", info, {"user": user.name})
 
-    def remove_collaborator(self, info: ProjectInfo, user: User, *, actor: str = _LOCAL) -> None:
+    def remove_collaborator(
+        self, info: ProjectInfo, user: User, *, actor: str = Audit.LOCAL
+    ) -> None:
         """Let a user read and write a project no more; that it may not already is no error.
 
         Raises
@@ -228,10 +230,10 @@ class Projects:
 
     # -- changing and deleting -----------------------------------------------------------------
 
-    def rename(self, info: ProjectInfo, name: str, *, actor: str = _LOCAL) -> ProjectInfo:
+    def rename(self, info: ProjectInfo, name: str, *, actor: str = Audit.LOCAL) -> ProjectInfo:
         """Give a project another name; its dot keeps its own. Errors as :meth:`create`."""
-        if info.kind == "dot":
-            raise ApiError(409, "refused", "A dot's name is its address, so it stays.")
+        if info.kind != "project":
+            raise ApiError(409, "refused", f"A {info.kind}'s name is its address, so it stays.")
         _check_name(name, "project")
         try:
             with self._database.writing() as session:
@@ -243,7 +245,7 @@ class Projects:
             raise _exists(info.owner, name) from None
         return _info(row, info.owner)
 
-    def delete(self, info: ProjectInfo, *, confirm: str, actor: str = _LOCAL) -> None:
+    def delete(self, info: ProjectInfo, *, confirm: str, actor: str = Audit.LOCAL) -> None:
         """Take a project away from everybody; an admin can bring it back until it is purged.
 
         Parameters
@@ -268,7 +270,7 @@ class Projects:
             row.name_key = row.dot_key = row.id
             self._note(session, actor, f"{info.kind}.delete", info, {"name": info.name})
 
-    def restore(self, id_: str, *, actor: str = _LOCAL) -> ProjectInfo:
+    def restore(self, id_: str, *, actor: str = Audit.LOCAL) -> ProjectInfo:
         """Bring a deleted project back.
 
         Raises
@@ -287,15 +289,25 @@ class Projects:
             raise _exists(info.owner, info.name) from None
         return info
 
-    def purge(self, id_: str, *, actor: str = _LOCAL) -> None:
-        """Remove a deleted project with its records and content, for good. Errors: 404."""
+    def purge(self, id_: str, *, actor: str = Audit.LOCAL) -> None:
+        """Remove a deleted project with its records and content, for good.
+
+        Raises
+        ------
+        ApiError
+            404 if there is none.
+        UnavailableError
+            If its content is in a bucket that cannot be reached. It may be gone in part; purging
+            it again removes the rest.
+        """
         info = self._deleted(id_)
-        with self._lock:
-            opened = self._open.pop(id_, None)
-        if opened is not None:
-            opened.project.close()
+        if self._storage is not None:
+            # first, since nothing would remember it afterwards
+            self._storage.remove(id_)
+        self._opened.close_one(id_)
         with self._database.writing() as session:
-            session.execute(delete(CollaboratorRow).where(CollaboratorRow.project_id == id_))
+            for table in (CollaboratorRow, TaskLockRow):
+                session.execute(delete(table).where(table.project_id == id_))
             session.execute(delete(ProjectRow).where(ProjectRow.id == id_))
             self._note(session, actor, f"{info.kind}.purge", info, {"name": info.name})
             if self._records_url:
@@ -304,6 +316,24 @@ class Projects:
                 schema = Project.schema_of(id_)
                 session.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
         shutil.rmtree(self._folder / id_, ignore_errors=True)
+        if self._storage is not None:
+            # again: it may have been in use, or on its way to the bucket
+            self._storage.remove(id_)
+            file = records_beside(self._folder / id_)
+            for suffix in ("", "-wal", "-shm", ".lock"):
+                file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """Bring all content to where it is for good: that of a hub which did without until now.
+
+        Raises
+        ------
+        UnavailableError
+            If that cannot be reached; doing it again goes on where it was.
+        """
+        for info in [*self.all(), *self.deleted()]:
+            with self.open(info) as project:
+                project.engine.hold(project.records.snapshots(), COMMIT_HOLD)
 
     def _deleted(self, id_: str) -> ProjectInfo:
         for info in self.deleted():
@@ -328,6 +358,20 @@ class Projects:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def stamps(self, infos: Iterable[ProjectInfo]) -> dict[str, str]:
+        """Return something by id that is another text as soon as a project has other commits.
+
+        It takes no opening of projects. There is none for some, which may have changed just now.
+        """
+        ids = [info.id for info in infos]
+        if self._records_url:
+            return stamps.of_schemas(self._database, ids)
+        return stamps.of_files({id_: self._records_file(id_) for id_ in ids})
+
+    def _records_file(self, id_: str) -> Path:
+        folder = self._folder / id_
+        return folder / RECORDS if self._storage is None else records_beside(folder)
+
     # -- those that are open -------------------------------------------------------------------
 
     @contextmanager
@@ -339,65 +383,21 @@ class Projects:
         RecordsError, SnapshotError
             If its records or content cannot be opened.
         """
-        opened = self._acquire(info)
-        try:
-            yield opened.project
-        finally:
-            self._release(opened)
+        with self._opened.using(info) as project:
+            yield project
 
-    def _acquire(self, info: ProjectInfo) -> _Open:
-        with self._lock:
-            if found := self._use(info):
-                return found
-            opening = self._opening.setdefault(info.id, threading.Lock())
-        # opening takes a while: others' projects do not wait for it
-        with opening:
-            with self._lock:
-                if found := self._use(info):
-                    return found
-            project = Project.load(info, self._folder / info.id, self._records_url)
-            with self._lock:
-                made = self._open[info.id] = _Open(project, 1)
-                self._opening.pop(info.id, None)
-        self._close_unused()
-        return made
-
-    def _use(self, info: ProjectInfo) -> _Open | None:
-        found = self._open.get(info.id)
-        if found is not None:
-            found.users += 1
-            found.project.info = info
-            self._open.move_to_end(info.id)
-        return found
-
-    def _release(self, opened: _Open) -> None:
-        with self._lock:
-            opened.users -= 1
-        self._close_unused()
-
-    def _close_unused(self) -> None:
-        over: list[Project] = []
-        with self._lock:
-            for id_, opened in list(self._open.items()):
-                if len(self._open) <= self._most_open:
-                    break
-                if not opened.users:
-                    del self._open[id_]
-                    over.append(opened.project)
-        for project in over:
-            project.close()
+    def _load(self, info: ProjectInfo) -> Project:
+        project = Project.load(info, self._folder / info.id, self._records_url, self._storage)
+        project.require_free = functools.partial(self._require_free, info)
+        return project
 
     def count_open(self) -> int:
         """Return how many are open now."""
-        with self._lock:
-            return len(self._open)
+        return len(self._opened)
 
     def close(self) -> None:
         """Close all; nobody may use one any more."""
-        with self._lock:
-            opened, self._open = list(self._open.values()), OrderedDict()
-        for each in opened:
-            each.project.close()
+        self._opened.close()
 
 
 def _info(row: ProjectRow, owner: str) -> ProjectInfo:
@@ -411,12 +411,12 @@ def _exists(owner: str, name: str) -> ApiError:
 
 
 def _check_name(name: str, kind: Kind) -> None:
-    if kind == "dot":
+    if kind != "project":
         if not NAME.fullmatch(name):
             raise ApiError(
                 400,
                 "invalid_request",
-                "A dot's name has 1 to 64 letters (a-z), digits, '-' and '_'.",
+                f"A {kind}'s name has 1 to 64 letters (a-z), digits, '-' and '_'.",
             )
     elif not 1 <= len(name) <= 100 or not all(c.isprintable() for c in name) or not name.strip():
         raise ApiError(

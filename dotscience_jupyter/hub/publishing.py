@@ -4,18 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from dotscience_jupyter.api.errors import ApiError
-from dotscience_jupyter.records import Records, RefusedError
+from dotscience_jupyter.records import HEAD, Records, RefusedError
+from dotscience_jupyter.snapshots import Equal
+from dotscience_jupyter.snapshots.embedded.equals import is_foreign
 from dotscience_jupyter.snapshots.embedded.store import StoreWriteError
-from dotscience_jupyter.snapshots.engine import COMMIT_HOLD, SnapshotError, TransferError
+from dotscience_jupyter.snapshots.engine import (
+    COMMIT_HOLD,
+    SnapshotError,
+    TransferError,
+    UnavailableError,
+)
 from dotscience_jupyter.sync.lines import Line
 
-from .project import HEAD, Project
+from .project import Project
 
 SIDE = "side/"
 """Under refs of this kind is what diverged from the project's history."""
@@ -86,7 +93,9 @@ def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) 
         raise ApiError(
             400, "invalid_request", "The commits do not end with the one that is to be published."
         )
-    snapshots = list(dict.fromkeys(line.snapshot for line in new.values()))
+    named = dict.fromkeys(line.snapshot for line in new.values())
+    snapshots = list(dict.fromkeys(project.engine.equal(each) for each in named))
+    _require_noted(snapshots)
     if snapshots:
         # what those have that they build upon need not be proved again
         parents = _roots(records, head, new)[:_BASES]
@@ -97,12 +106,60 @@ def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) 
             raise LackingError(lacking)
     try:
         with project.lock, blamed_on_sender():
+            _require_equal(project, named)
             return _record(records, head, new, lines if commits else None)
     except BaseException:
         with project.lock:
-            needed = set(records.snapshots())
+            needed = {project.engine.equal(each) for each in records.snapshots()}
             project.engine.release([each for each in snapshots if each not in needed], COMMIT_HOLD)
         raise
+
+
+def equate(project: Project, equals: Mapping[str, Equal]) -> None:
+    """Note what snapshots of other engines are, which commits that are to be published name.
+
+    Raises
+    ------
+    ApiError
+        400 if these are no ids; 409 ``conflict`` if the project has a commit with one of the
+        snapshots, and it is something else. Nothing was noted then.
+    SnapshotError
+        If it cannot be kept.
+    """
+    with project.lock, blamed_on_sender():
+        known = project.engine.equals(equals)
+        others = [each for each in known if known[each] != equals[each]]
+        if others and (taken := sorted(set(project.records.snapshots()).intersection(others))):
+            raise ApiError(
+                409,
+                "conflict",
+                f"The project has the snapshot {taken[0]} already, and it is not what it is said "
+                "to be now. Nothing was changed.",
+            )
+        for snapshot, equal in equals.items():
+            project.engine.equate(snapshot, *equal)
+
+
+def _require_noted(snapshots: Iterable[str]) -> None:
+    for snapshot in snapshots:
+        if is_foreign(snapshot):
+            raise ApiError(
+                400,
+                "invalid_request",
+                f"What the snapshot {snapshot} is on the hub was not said. Nothing was recorded.",
+            )
+
+
+def _require_equal(project: Project, snapshots: Iterable[str]) -> None:
+    """Raise ApiError if a snapshot of another engine is not what it was said to be."""
+    for snapshot, equal in project.engine.equals(snapshots).items():
+        if project.engine.content_id(snapshot) != equal.content:
+            raise ApiError(
+                400,
+                "refused",
+                f"What arrived of the snapshot {snapshot} has another content id than it was said "
+                "to have. Nothing was recorded. Have it verified where it was sent from.",
+            )
 
 
 @contextmanager
@@ -110,7 +167,7 @@ def blamed_on_sender() -> Iterator[None]:
     """Tell what is wrong with what was sent as a fault of the request, not of the hub."""
     try:
         yield
-    except (TransferError, StoreWriteError):
+    except (TransferError, StoreWriteError, UnavailableError):
         raise
     except (SnapshotError, RefusedError) as error:
         raise ApiError(400, "refused", str(error)) from error

@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 from . import original, s3
-from .handlers import account, admin, health, projects, sync
+from .handlers import account, admin, document, health, locks, projects, sync
 from .handlers.base import HubHandler
+from .jupyterhub import handlers as jupyterhub
 
 ROUTES: list[tuple[str, type[HubHandler]]] = [
     *account.ROUTES,
     *admin.ROUTES,
     *projects.ROUTES,
+    *locks.ROUTES,
     *health.ROUTES,
+    *document.ROUTES,
     *sync.ROUTES,
     *original.ROUTES,
     *s3.ROUTES,
+    *jupyterhub.ROUTES,
 ]

@@ -6,7 +6,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dotscience_jupyter.records.models import UTCDateTime
@@ -31,6 +40,9 @@ class UserRow(Base):
     admin: Mapped[bool] = mapped_column(Boolean)
     disabled: Mapped[bool] = mapped_column(Boolean)
     created: Mapped[datetime] = mapped_column(UTCDateTime())
+    jupyterhub: Mapped[str | None] = mapped_column(String(255))  # name there, who came from there
+
+    __table_args__ = (Index("uq_users_jupyterhub", "jupyterhub", unique=True),)
 
 
 class ApiKeyRow(Base):
@@ -62,13 +74,13 @@ class S3KeyRow(Base):
 
 
 class ProjectRow(Base):
-    """A project, or a dot that belongs to none."""
+    """A project, a dataset, or a dot that belongs to neither."""
 
     __tablename__ = "projects"
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     owner_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
-    kind: Mapped[str] = mapped_column(String(16))  # project, dot
+    kind: Mapped[str] = mapped_column(String(16))  # project, dot, dataset
     name: Mapped[str] = mapped_column(String(100))
     dot: Mapped[str] = mapped_column(String(64))  # in the owner's namespace
     created: Mapped[datetime] = mapped_column(UTCDateTime())
@@ -93,6 +105,20 @@ class CollaboratorRow(Base):
     added: Mapped[datetime] = mapped_column(UTCDateTime())
 
 
+class TaskLockRow(Base):
+    """A task that has a project to itself now: nobody uploads to it or changes it in place."""
+
+    __tablename__ = "task_locks"
+
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(ID, unique=True)  # another one each time it is taken
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    holder: Mapped[str] = mapped_column(String(100))
+    task: Mapped[str] = mapped_column(String(100))
+    taken: Mapped[datetime] = mapped_column(UTCDateTime())
+    until: Mapped[datetime] = mapped_column(UTCDateTime())  # it counts for nothing after
+
+
 class AuditRow(Base):
     """Who did what to which object when. Only ever appended to."""
 
@@ -100,7 +126,7 @@ class AuditRow(Base):
 
     sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     time_ns: Mapped[str] = mapped_column(String(24))  # as text: part of what is hashed
-    actor: Mapped[str] = mapped_column(String(64))  # user name; "" for the command line
+    actor: Mapped[str] = mapped_column(String(64))  # user name, or "(local)" for the command line
     action: Mapped[str] = mapped_column(String(64))
     object: Mapped[str] = mapped_column(Text)
     details: Mapped[str] = mapped_column(Text)  # canonical JSON

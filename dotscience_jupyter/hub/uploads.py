@@ -33,8 +33,7 @@ class Upload:
         self._writing = asyncio.Lock()
         self.size = 0
         """Bytes that were written so far."""
-        # closed in close(): it outlives this call
-        file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed in close()
         self.file = cast(BinaryIO, file)
         """The file; what is in it is complete after :meth:`finish`."""
 

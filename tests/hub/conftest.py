@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_world import CHEAP, RunningHub, hub
-from sqlalchemy import create_engine, text
+from hub_world import CHEAP, RunningHub, emptied, hub
 
 from dotscience_jupyter.hub.config import Config, Services
 
-# how a PostgreSQL server of our own is started
-sys.path.append(str(Path(__file__).parents[1] / "records"))
+# how a PostgreSQL server and S3 services of our own are started, and workspaces that push
+for _folder in ("records", "s3world", "sync"):
+    sys.path.append(str(Path(__file__).parents[1] / _folder))
 
 
 @pytest.fixture
@@ -36,18 +36,7 @@ def hub_postgresql_server() -> Iterator[str]:
 @pytest.fixture
 def hub_postgresql(hub_postgresql_server: str) -> str:
     """The URL of a PostgreSQL database with nothing of ours in it."""
-    engine = create_engine(hub_postgresql_server)
-    with engine.begin() as connection:
-        schemas = connection.scalars(
-            text(
-                "SELECT schema_name FROM information_schema.schemata "
-                "WHERE schema_name = 'hub' OR schema_name LIKE 'p\\_%'"
-            )
-        )
-        for schema in list(schemas):
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
-    return hub_postgresql_server
+    return emptied(hub_postgresql_server)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
+from sqlalchemy import create_engine, text
 
 from dotscience_jupyter.hub.app import HubServer, first_admin
 from dotscience_jupyter.hub.config import Config, Services
@@ -52,6 +53,7 @@ class RunningHub:
     data: Path
     services: Services | None = None  # of a hub in this process
     server: HubServer | None = None
+    loop: asyncio.AbstractEventLoop | None = None
     process: subprocess.Popen[str] | None = None
     admin_auth: tuple[str, str] = ("admin", PASSWORD)
     _users: dict[str, str] = field(default_factory=dict)
@@ -146,7 +148,7 @@ def hub(tmp_path: Path, **options: Any) -> Iterator[RunningHub]:
     try:
         server = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
         try:
-            yield RunningHub(server.url("127.0.0.1"), config.data, services, server)
+            yield RunningHub(server.url("127.0.0.1"), config.data, services, server, loop)
         finally:
             asyncio.run_coroutine_threadsafe(server.stop(5), loop).result(30)
     finally:
@@ -186,6 +188,22 @@ def hub_process(
         assert process.stdout is not None
         process.stdout.close()
         log.close()
+
+
+def emptied(url: str) -> str:
+    """Take all that is ours out of a PostgreSQL database; return its URL."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        schemas = connection.scalars(
+            text(
+                "SELECT schema_name FROM information_schema.schemata "
+                "WHERE schema_name = 'hub' OR schema_name LIKE 'p\\_%'"
+            )
+        )
+        for schema in list(schemas):
+            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+    return url
 
 
 def until(condition: Any, seconds: float = 20.0) -> Any:

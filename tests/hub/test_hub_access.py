@@ -78,7 +78,7 @@ def address(pattern: str, id_: str) -> str:
     )
     text = text.replace("/s3/(?:[^/]+)", "/s3/owner.p")
     text = re.sub(r"\(\?:[^()]*\)\??", "x", text)
-    text = text.replace("/?", "").replace(".+", "x")
+    text = text.replace("/?", "").replace(".+", "x").replace("\\.", ".")
     assert re.fullmatch(pattern, text), (pattern, text)
     return text
 

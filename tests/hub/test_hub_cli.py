@@ -203,8 +203,9 @@ def test_settings_come_from_a_file_and_the_command_line_is_stronger(
 
 
 def test_what_is_not_there_yet_is_said(terminal: Terminal) -> None:
-    told = terminal.error("start", "--storage", "s3://bucket/prefix")
-    assert told["code"] == "not_available"
+    told = terminal.error("start", "--storage", "zfs://tank/hub")
+    assert told["code"] == "invalid_request"
+    assert "s3://BUCKET" in told["message"]
     assert not terminal.data.exists()
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub import database as database_module
 from dotscience_jupyter.hub.app import database_url
 from dotscience_jupyter.hub.config import Config, Services
-from dotscience_jupyter.hub.database import REVISION, HubDatabase, migrate
+from dotscience_jupyter.hub.database import REVISION, TABLES, HubDatabase
 from dotscience_jupyter.hub.tables import Base
+from dotscience_jupyter.records.schema import migrate, write
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -39,7 +41,7 @@ def shape(database: HubDatabase) -> dict[str, object]:
             [(c["name"], str(c["type"]), c["nullable"]) for c in found.get_columns(name)],
             found.get_pk_constraint(name)["constrained_columns"],
             sorted(str(f["constrained_columns"]) for f in found.get_foreign_keys(name)),
-            sorted(str(i["column_names"]) for i in found.get_indexes(name) if not i["unique"]),
+            sorted((str(i["column_names"]), bool(i["unique"])) for i in found.get_indexes(name)),
             sorted(str(u["column_names"]) for u in found.get_unique_constraints(name)),
         )
         for name in Base.metadata.tables
@@ -62,8 +64,8 @@ def test_migrations_make_the_same_tables(url: str) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             table.drop(connection)
         connection.execute(text("DELETE FROM alembic_version"))
-    with database_module._write(database.engine) as connection:
-        migrate(connection, None, upgrade=True)
+    with write(database.engine, database.schema) as connection:
+        migrate(connection, TABLES, None)
     assert shape(database) == made
     assert version(database) == REVISION
     database.close()
@@ -85,11 +87,37 @@ def test_an_older_one_is_brought_along_only_when_asked(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     HubDatabase.open(url).close()
-    monkeypatch.setattr(database_module, "REVISION", "0002")
+    monkeypatch.setattr(database_module, "TABLES", replace(TABLES, revision="9998"))
     with pytest.raises(ApiError) as error:
         HubDatabase.open(url)
     assert error.value.code == "older_database"
     assert "hub upgrade" in error.value.message
+
+
+def test_the_first_version_is_brought_along_with_what_is_in_it(url: str) -> None:
+    made = shape(HubDatabase.open(url))
+    database = HubDatabase.open(url)
+    with write(database.engine, database.schema) as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            table.drop(connection)
+        connection.execute(text("DELETE FROM alembic_version"))
+        migrate(connection, TABLES, None, "0001")
+        user = "'u', 'alice', 'alice', NULL, :no, :no, '2026-01-01 00:00:00'"
+        project = "'p', 'u', 'project', 'n', 'd', '2026-01-01 00:00:00', NULL, 'n', 'd'"
+        connection.execute(text(f"INSERT INTO users VALUES ({user})"), {"no": False})
+        connection.execute(text(f"INSERT INTO projects VALUES ({project})"))
+    database.close()
+    with pytest.raises(ApiError) as error:
+        HubDatabase.open(url)
+    assert error.value.code == "older_database"
+    database = HubDatabase.open(url, upgrade=True)
+    assert version(database) == REVISION
+    assert shape(database) == made
+    with database.reading() as session:
+        found = session.execute(text("SELECT name, jupyterhub FROM users")).all()
+        assert [tuple(row) for row in found] == [("alice", None)]
+        assert session.scalar(text("SELECT owner_id FROM projects")) == "u"
+    database.close()
 
 
 def test_somebody_elses_tables_are_left_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hub_world import RunningHub, hub
+from hub_world import RunningHub, emptied, hub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_hub_access import address
@@ -62,7 +62,7 @@ def fuzzed(
     path: Path = tmp_path_factory.mktemp("fuzz")
     db = ""
     if request.param == "postgresql":
-        db = str(request.getfixturevalue("hub_postgresql_server"))
+        db = emptied(str(request.getfixturevalue("hub_postgresql_server")))
     before = base._AFTER_WRONG
     base._AFTER_WRONG = 0.0
     with hub(path, db=db) as running:

@@ -57,6 +57,23 @@ def test_a_project_is_found_by_id_name_and_dot(services: Services, alice: User) 
         assert services.projects.get(id_) is None
 
 
+def test_a_dataset_is_a_project_of_its_own_kind(services: Services, alice: User) -> None:
+    project = services.projects.create(alice, "iris")
+    made = services.projects.create(alice, "iris", "dataset")
+    assert (made.kind, made.name, made.dot) == ("dataset", "iris", "iris")
+    assert services.projects.by_name("alice", "iris") == project
+    assert services.projects.by_dot("alice", "iris") == made
+    assert services.projects.visible_to(alice, "dataset") == [made]
+    for kind in ("dataset", "dot"):  # one address, one thing
+        with pytest.raises(ApiError) as error:
+            services.projects.create(alice, "iris", kind)
+        assert code_of(error) == (409, "exists")
+    with pytest.raises(ApiError, match="A dataset's name has 1 to 64 letters"):
+        services.projects.create(alice, "with spaces", "dataset")
+    with pytest.raises(ApiError, match="A dataset's name is its address"):
+        services.projects.rename(made, "other")
+
+
 def test_a_dot_is_a_project_of_its_own_kind(services: Services, alice: User) -> None:
     dot = services.projects.create(alice, "data", "dot")
     project = services.projects.create(alice, "data")
@@ -294,7 +311,7 @@ def test_many_writers_at_once_lose_nothing(services: Services, alice: User) -> N
 
 def test_few_projects_are_open_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     services = Services.open(Config(data=tmp_path / "hub", hasher=CHEAP))
-    monkeypatch.setattr(services.projects, "_most_open", 2)
+    monkeypatch.setattr(services.projects._opened, "_most", 2)
     closed: list[str] = []
     close = Project.close
     monkeypatch.setattr(Project, "close", lambda self: (closed.append(self.info.name), close(self)))

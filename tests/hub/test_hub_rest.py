@@ -261,3 +261,29 @@ def test_health_tells_of_a_database_that_is_gone(
     monkeypatch.setattr(running.services.database, "ping", gone)
     health = running.call("GET", "/health")
     assert (health.status, health.json()["status"]) == (503, "failed")
+
+
+def test_datasets_are_made_and_told_apart(running: RunningHub) -> None:
+    alice = running.user("alice")
+    made = running.call("POST", "/api/v1/projects", alice, {"name": "iris", "kind": "dataset"})
+    assert made.status == 201
+    assert (made.json()["kind"], made.json()["dot"]) == ("dataset", "iris")
+    running.project("alice", "iris")
+    listed = running.call("GET", "/api/v1/projects", alice).json()["items"]
+    assert sorted((each["kind"], each["name"]) for each in listed) == [
+        ("dataset", "iris"),
+        ("project", "iris"),
+    ]
+    for kind in ("dot", "nonsense", 3):
+        refused = running.call("POST", "/api/v1/projects", alice, {"name": "x", "kind": kind})
+        assert refused.status == 400, kind
+    # clients of the original know it as a dot, and not as a project
+    assert [each["name"] for each in running.call("GET", "/v2/projects", alice).json()] == ["iris"]
+    body = {
+        "jsonrpc": "2.0",
+        "method": "DotmeshRPC.Lookup",
+        "params": {"Namespace": "alice", "Name": "iris", "Branch": ""},
+        "id": 1,
+    }
+    told = running.call("POST", "/v2/dotmesh/rpc", alice, body).json()
+    assert told["result"] == made.json()["id"]

@@ -208,8 +208,8 @@ def test_tls_and_logs_of_json(tmp_path: Path, certificate: tuple[str, str]) -> N
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
-        ({"storage": "s3://bucket/prefix"}, "not_available"),
-        ({"storage": "zfs://tank/hub"}, "not_available"),
+        ({"storage": "zfs://tank/hub"}, "invalid_request"),
+        ({"storage": "s3://bucket", "storage_endpoint": "host:80"}, "invalid_request"),
         ({"db": "nonsense"}, "invalid_request"),
         ({"data": "/proc/nothing/here"}, "unwritable"),
     ],

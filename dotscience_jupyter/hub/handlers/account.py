@@ -11,6 +11,7 @@ from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub import models
 from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.identity import KeyInfo
+from dotscience_jupyter.hub.operations import Operation
 
 from .base import HubHandler
 
@@ -18,7 +19,15 @@ from .base import HubHandler
 class LoginHandler(HubHandler):
     """A password is exchanged for a key."""
 
-    needs: ClassVar[dict[str, Need]] = {"POST": Need.PUBLIC}
+    needs: ClassVar[dict[str, Need]] = {"GET": Need.PUBLIC, "POST": Need.PUBLIC}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.LoginWays),
+        "POST": Operation(models.LoggedIn, 201, body=models.Login, errors=(401,)),
+    }
+
+    async def get(self) -> None:
+        """Answer with where a browser gets a key, if anywhere."""
+        self.answer(models.LoginWays(page="/login" if self.hub.jupyterhub else None))
 
     async def post(self) -> None:
         """Answer with a new API key."""
@@ -39,6 +48,7 @@ class UserHandler(HubHandler):
     """Who asks."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(models.User)}
 
     async def get(self) -> None:
         """Answer with the user."""
@@ -49,6 +59,9 @@ class PasswordHandler(HubHandler):
     """The own password."""
 
     needs: ClassVar[dict[str, Need]] = {"PUT": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "PUT": Operation(status=204, body=models.NewPassword, errors=(401, 403))
+    }
 
     async def put(self) -> None:
         """Replace it; the one before has to be given, also by who has a key."""
@@ -67,6 +80,10 @@ class KeysHandler(HubHandler):
     """The own API keys."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER, "POST": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.KeyList),
+        "POST": Operation(models.MadeKey, 201, body=models.NewKey),
+    }
 
     async def get(self) -> None:
         """Answer with all that are good."""
@@ -91,6 +108,7 @@ class KeyHandler(HubHandler):
     """One of the own API keys."""
 
     needs: ClassVar[dict[str, Need]] = {"DELETE": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"DELETE": Operation(status=204, errors=(404,))}
 
     async def delete(self, key: str) -> None:
         """Make it worth nothing."""
@@ -102,6 +120,10 @@ class S3KeysHandler(HubHandler):
     """The own access keys of S3."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER, "POST": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.KeyList),
+        "POST": Operation(models.MadeS3Key, 201, body=models.NewKey),
+    }
 
     async def get(self) -> None:
         """Answer with all that are good."""
@@ -121,6 +143,7 @@ class S3KeyHandler(HubHandler):
     """One of the own access keys of S3."""
 
     needs: ClassVar[dict[str, Need]] = {"DELETE": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"DELETE": Operation(status=204, errors=(404,))}
 
     async def delete(self, key: str) -> None:
         """Make it worth nothing."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from dotscience_jupyter.hub import models
 from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.operations import OFFSET, Operation, limit
 
 from .base import HubHandler
 
@@ -20,6 +21,10 @@ class UsersHandler(HubHandler):
     """All users."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.ADMIN, "POST": Need.ADMIN}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.UserList),
+        "POST": Operation(models.MadeUser, 201, body=models.NewUser, errors=(409,)),
+    }
 
     async def get(self) -> None:
         """Answer with all."""
@@ -55,6 +60,9 @@ class OneUserHandler(HubHandler):
     """A user."""
 
     needs: ClassVar[dict[str, Need]] = {"PATCH": Need.ADMIN}
+    operations: ClassVar[dict[str, Operation]] = {
+        "PATCH": Operation(status=204, body=models.ChangedUser, errors=(404, 409))
+    }
 
     async def patch(self, name: str) -> None:
         """Lock out or let in, make an admin or none, replace the password."""
@@ -73,6 +81,9 @@ class AuditHandler(HubHandler):
     """The audit log."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.ADMIN}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.AuditList, query=(OFFSET, limit(_MOST)), errors=(400,))
+    }
 
     async def get(self) -> None:
         """Answer with a page of it."""

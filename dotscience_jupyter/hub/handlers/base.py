@@ -24,6 +24,7 @@ from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.config import Services, log
 from dotscience_jupyter.hub.credentials import read_basic
 from dotscience_jupyter.hub.identity import KEY_PREFIX, User
+from dotscience_jupyter.hub.operations import Media, Operation
 from dotscience_jupyter.hub.project import Project, ProjectInfo
 from dotscience_jupyter.hub.uploads import Upload
 from dotscience_jupyter.records import RefusedError
@@ -54,7 +55,8 @@ class HubHandler(web.RequestHandler):
 
     A class says in ``needs`` what each of its methods needs; that is checked, with the rate of
     requests, before the method is called. For the needs that are about a project it is found by
-    :meth:`find_project` first, and ``info`` is set.
+    :meth:`find_project` first, and ``info`` is set. What a method takes and gives is said in
+    ``operations``, and how errors are told in ``problem``: the OpenAPI document is made of these.
 
     Attributes
     ----------
@@ -67,6 +69,8 @@ class HubHandler(web.RequestHandler):
     """
 
     needs: ClassVar[dict[str, Need]] = {}
+    operations: ClassVar[dict[str, Operation]] = {}
+    problem: ClassVar[type[models.Body] | Media] = models.Problem
 
     def initialize(self) -> None:
         """Take the hub that is served."""
@@ -128,21 +132,29 @@ class HubHandler(web.RequestHandler):
         Raises
         ------
         ApiError
-            401 if what it says is wrong, 429 after too many wrong passwords.
+            401 if what it says is wrong, 429 after too many wrong passwords; what JupyterHub's
+            tokens are refused with, see :class:`.jupyterhub.door.Door`.
         """
         header = self.request.headers.get("Authorization")
         if header is None:
             return None
         scheme, _, rest = header.partition(" ")
         user: User | None = None
+        door = self.hub.jupyterhub
         if scheme.lower() == "bearer":
-            user = await self.run(self.hub.identity.authenticate_bearer, rest.strip())
+            token = rest.strip()
+            if door is None or token.startswith(KEY_PREFIX):
+                user = await self.run(self.hub.identity.authenticate_bearer, token)
+            else:
+                user = await door.authenticate(token)
         elif scheme.lower() == "basic" and (found := read_basic(rest)) is not None:
             name, secret = found
             identity, address = self.hub.identity, self.request.remote_ip or ""
             if secret.startswith(KEY_PREFIX):
                 user = await self.run(identity.authenticate_basic, name, secret, address)
-            else:
+            elif door is not None:
+                user = await door.authenticate_basic(name, secret)
+            if user is None and not secret.startswith(KEY_PREFIX):
                 self.by_password = True
                 user = await self.hub.run_slow(
                     identity.authenticate_password, name, secret, address
@@ -331,7 +343,7 @@ class HubHandler(web.RequestHandler):
             self.set_header("WWW-Authenticate", 'Basic realm="dotscience"')
         elif error.status == 429:
             self.set_header("Retry-After", error.details or "1")
-        elif error.code == "busy":
+        elif error.code in ("busy", "jupyterhub", "unavailable"):
             self.set_header("Retry-After", "1")
         self.write_problem(error)
 

@@ -10,6 +10,7 @@ from dotscience_jupyter._version import __version__
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub import models
 from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.operations import Media, Operation
 
 from .base import HubHandler
 
@@ -18,6 +19,9 @@ class HealthHandler(HubHandler):
     """For load balancers."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.PUBLIC}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.Health, also={503: models.Health})
+    }
 
     async def prepare(self) -> None:
         """Answer also those who ask often."""
@@ -38,6 +42,7 @@ class MetricsHandler(HubHandler):
     """For Prometheus, with the key of an admin."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.ADMIN}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(Media("text/plain"))}
 
     async def get(self) -> None:
         """Answer with all numbers."""

@@ -4,23 +4,37 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from dotscience_jupyter.api import bodies
 from dotscience_jupyter.api import models as api
 from dotscience_jupyter.hub import models
 from dotscience_jupyter.hub.access import Need
-from dotscience_jupyter.hub.project import HEAD, Project, ProjectInfo
+from dotscience_jupyter.hub.operations import OFFSET, Operation, Param, limit
+from dotscience_jupyter.hub.project import Project, ProjectInfo
+from dotscience_jupyter.hub.projects import Kind
+from dotscience_jupyter.records import HEAD
 
 from .base import HubHandler
 
 _PAGE = 1000
+_CONFIRM = Param("confirm", "The project's name, so that nobody deletes the wrong one")
+_ASKED = (
+    Param("where", "A filter, such as metrics.loss < 0.1"),
+    Param("search", "Words that the runs hold"),
+    Param("sort", "What they are sorted by; with a - before it downwards"),
+)
+_REF = Param("ref", "HEAD, another ref, or the id of a commit", default=HEAD)
 
 
 class ProjectsHandler(HubHandler):
     """All projects that one may see."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER, "POST": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.ProjectList),
+        "POST": Operation(models.Project, 201, body=models.NewProject, errors=(409,)),
+    }
 
     async def get(self) -> None:
         """Answer with them; dots that belong to none are among them."""
@@ -30,8 +44,9 @@ class ProjectsHandler(HubHandler):
     async def post(self) -> None:
         """Make one."""
         given = self.body(models.NewProject)
-        info = await self.run(self.hub.projects.create, self.asker, given.name)
-        self.set_header("Location", f"{self.hub.config.base_url}/api/v1/projects/{info.id}")
+        info = await self.run(self.hub.projects.create, self.asker, given.name, given.kind)
+        base = self.hub.config.base_url or self.hub.config.prefix
+        self.set_header("Location", f"{base}/api/v1/projects/{info.id}")
         self.answer(_project(info, role="owner", commits=0, runs=0), 201)
 
 
@@ -42,6 +57,11 @@ class ProjectHandler(HubHandler):
         "GET": Need.READ,
         "PATCH": Need.OWNER,
         "DELETE": Need.OWNER,
+    }
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.Project),
+        "PATCH": Operation(models.Project, body=models.ChangedProject, errors=(409,)),
+        "DELETE": Operation(status=204, query=(_CONFIRM,), errors=(409,)),
     }
 
     async def get(self, project: str) -> None:
@@ -74,6 +94,10 @@ class MembersHandler(HubHandler):
     """Who may use a project."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.READ, "POST": Need.OWNER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(models.MemberList),
+        "POST": Operation(status=204, body=models.NewMember),
+    }
 
     async def get(self, project: str) -> None:
         """Answer with the owner and the collaborators."""
@@ -93,6 +117,7 @@ class MemberHandler(HubHandler):
     """Somebody who may use a project."""
 
     needs: ClassVar[dict[str, Need]] = {"DELETE": Need.OWNER}
+    operations: ClassVar[dict[str, Operation]] = {"DELETE": Operation(status=204, errors=(409,))}
 
     async def delete(self, project: str, name: str) -> None:
         """Let that user read and write no more."""
@@ -107,6 +132,9 @@ class RunsHandler(HubHandler):
     """The runs of a project."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(api.RunList, query=(*_ASKED, OFFSET, limit(_PAGE)), errors=(400,))
+    }
 
     async def get(self, project: str) -> None:
         """Answer with a page of them, as the API of the Jupyter server does."""
@@ -134,6 +162,9 @@ class CommitsHandler(HubHandler):
     """The commits of a project."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(api.CommitList, query=(_REF, OFFSET, limit(_PAGE)), errors=(400,))
+    }
 
     async def get(self, project: str) -> None:
         """Answer with a page of those that led to a ref (``HEAD`` by default), newest first."""
@@ -159,7 +190,7 @@ def _project(info: ProjectInfo, **more: Any) -> models.Project:
         id=info.id,
         name=info.name,
         owner=info.owner,
-        kind="dot" if info.kind == "dot" else "project",
+        kind=cast(Kind, info.kind),
         dot=info.dot,
         created=info.created,
         **more,

@@ -8,16 +8,23 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Literal
 
 from pydantic import Field
 
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.api.models import Body
 from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.operations import BYTES, Media, Operation, Param
 from dotscience_jupyter.hub.project import Project
-from dotscience_jupyter.hub.publishing import LackingError, blamed_on_sender, publish
-from dotscience_jupyter.snapshots import CorruptStoreError, SnapshotError, SnapshotNotFoundError
+from dotscience_jupyter.hub.publishing import LackingError, blamed_on_sender, equate, publish
+from dotscience_jupyter.snapshots import (
+    CorruptStoreError,
+    Equal,
+    SnapshotError,
+    SnapshotNotFoundError,
+)
+from dotscience_jupyter.snapshots.embedded.equals import is_foreign
 from dotscience_jupyter.sync.lines import Line, read_line
 
 from .base import HubHandler, UploadHandler
@@ -25,6 +32,8 @@ from .sending import Sending
 
 MOST_IDS = 65_536
 MOST_COMMITS = 10_000
+
+MOST_EQUALS = 1000
 
 PAGE = 1000
 """Commits that one answer holds at most."""
@@ -36,6 +45,8 @@ _CUT_SECONDS = 60.0
 _ID = re.compile(r"[0-9a-f]{64}")
 _COMMITS = "application/x-ndjson"
 _BINARY = "application/octet-stream"
+_LINES = Media(_COMMITS)
+_HEAD = Param("head", "Id of the commit to publish, known or the last of the lines", required=True)
 
 
 class Refs(Body):
@@ -79,10 +90,42 @@ class Published(Body):
     ref: str = Field(description="Where the commits are")
 
 
+class Lacking(Body):
+    """Why commits were not recorded: some of their content is not there yet."""
+
+    code: Literal["lacking"] = "lacking"
+    message: str = (
+        "Content of these commits is not there yet, so none of them was recorded. Send it, and "
+        "then the commits again."
+    )
+    lacking: list[str] = Field(description="Objects that are not there, or some of them")
+
+
+class EqualSnapshot(Body):
+    """What a snapshot of an engine that is not the hub's is on the hub."""
+
+    snapshot: str = Field(description="The id of the engine that took it", max_length=200)
+    equal: str = Field(description="The hub's id", pattern=f"^{_ID.pattern}$")
+    content: str = Field(description="The content id of both", pattern=f"^{_ID.pattern}$")
+
+
+class Equals(Body):
+    """What such snapshots are."""
+
+    equal: list[EqualSnapshot] = Field(max_length=MOST_EQUALS)
+
+
+class Foreign(Body):
+    """Snapshots of other engines, of which is asked what they are."""
+
+    snapshots: list[str] = Field(max_length=MOST_EQUALS)
+
+
 class RefsHandler(HubHandler):
     """The heads of the histories."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(Refs)}
 
     async def get(self, project: str) -> None:
         """Answer with them."""
@@ -93,6 +136,7 @@ class HaveHandler(HubHandler):
     """Which commits are there."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+    operations: ClassVar[dict[str, Operation]] = {"POST": Operation(Have, body=Have)}
 
     async def post(self, project: str) -> None:
         """Answer with those of the commits that are."""
@@ -105,10 +149,39 @@ class HaveHandler(HubHandler):
         self.answer(Have(commits=await self.in_project(work)))
 
 
+class EqualHandler(HubHandler):
+    """What snapshots of other engines are on the hub."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.READ, "PUT": Need.WRITE}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(Equals, body=Foreign),
+        "PUT": Operation(Equals, body=Equals, errors=(409,)),
+    }
+
+    async def post(self, project: str) -> None:
+        """Answer with what is known of them."""
+        asked = self.body(Foreign)
+        self.answer(await self.in_project(lambda opened: _equals(opened, asked.snapshots)))
+
+    async def put(self, project: str) -> None:
+        """Note what is said of them; it is proved when commits with them are published."""
+        said = self.body(Equals)
+
+        def work(opened: Project) -> Equals:
+            equate(
+                opened,
+                {each.snapshot: Equal(each.equal, each.content) for each in said.equal},
+            )
+            return said
+
+        self.answer(await self.in_project(work))
+
+
 class MissingHandler(HubHandler):
     """Which objects are there."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+    operations: ClassVar[dict[str, Operation]] = {"POST": Operation(BYTES, body=BYTES)}
 
     async def post(self, project: str) -> None:
         """Answer with those of the ids, 32 bytes each, that are not."""
@@ -128,6 +201,9 @@ class ObjectsHandler(UploadHandler):
     """Objects that arrive."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(status=204, body=BYTES, errors=(409, 507))
+    }
 
     cut_ones: ClassVar[dict[str, set[asyncio.Future[None]]]] = {}
     """By project, uploads that were cut and of which is taken in what arrived."""
@@ -159,6 +235,11 @@ class PushHandler(UploadHandler):
     """Commits that arrive."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(
+            Published, body=_LINES, query=(_HEAD,), also={409: Lacking}, errors=(409, 507)
+        )
+    }
 
     async def post(self, project: str) -> None:
         """Record and publish them, or answer with what of their content is lacking."""
@@ -181,21 +262,14 @@ class PushHandler(UploadHandler):
         try:
             self.answer(await self.in_project(work))
         except LackingError as error:
-            self.set_status(409)
-            self.finish(
-                {
-                    "code": "lacking",
-                    "message": "Content of these commits is not there yet, so none of them was "
-                    "recorded. Send it, and then the commits again.",
-                    "lacking": [id_.hex() for id_ in error.ids],
-                }
-            )
+            self.answer(Lacking(lacking=[id_.hex() for id_ in error.ids]), 409)
 
 
 class PullHandler(HubHandler):
     """Commits that leave."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {"POST": Operation(_LINES, body=Wanted)}
 
     async def post(self, project: str) -> None:
         """Answer with the first of those that the asker does not have, parents first."""
@@ -210,6 +284,9 @@ class ContentHandler(HubHandler):
     """Content that leaves."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(BYTES, body=Items, errors=(409,))
+    }
 
     async def post(self, project: str) -> None:
         """Answer with snapshots as streams, one after the other."""
@@ -222,6 +299,16 @@ class ContentHandler(HubHandler):
                     _send(opened, item, to)
 
             await Sending(self).run(work)
+
+
+def _equals(opened: Project, snapshots: list[str]) -> Equals:
+    found = opened.engine.equals(snapshots)
+    return Equals(
+        equal=[
+            EqualSnapshot(snapshot=snapshot, equal=equal.snapshot, content=equal.content)
+            for snapshot, equal in found.items()
+        ]
+    )
 
 
 def _unpack(opened: Project, file: BinaryIO) -> None:
@@ -246,7 +333,7 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
     for number, text in enumerate(file, 1):
         try:
             line = read_line(text)
-            if not _ID.fullmatch(line.snapshot):
+            if not _ID.fullmatch(line.snapshot) and not is_foreign(line.snapshot):
                 raise ValueError("its content has no id")
             yield line
         except ValueError as error:
@@ -286,6 +373,7 @@ _PROJECT = r"/api/v1/projects/(?P<project>[^/]+)"
 ROUTES: list[tuple[str, type[HubHandler]]] = [
     (rf"{_PROJECT}/refs", RefsHandler),
     (rf"{_PROJECT}/have", HaveHandler),
+    (rf"{_PROJECT}/equal", EqualHandler),
     (rf"{_PROJECT}/objects/missing", MissingHandler),
     (rf"{_PROJECT}/objects/get", ContentHandler),
     (rf"{_PROJECT}/objects", ObjectsHandler),

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, BinaryIO, cast
 
-from dotscience_jupyter.hub.project import HEAD, Project
-from dotscience_jupyter.records import NewRun, NotFoundError, from_text, models
+from dotscience_jupyter.hub.project import Project
+from dotscience_jupyter.hub.publishing import SIDE
+from dotscience_jupyter.records import HEAD, NewRun, NotFoundError, from_text, models
 from dotscience_jupyter.snapshots import Edit, Entry, Kind
 
 from . import names, runmetadata
@@ -20,8 +21,6 @@ from .store import EXTRACTED, Frozen
 _PAGE = 1000
 _LOOKED_BACK = 50
 """Commits in which an archive is looked for that was unpacked at the wrong place."""
-
-_SIDE = "side/"
 
 
 def commit(asker: Asker, dot: Dot, call: Call) -> str:
@@ -94,13 +93,14 @@ def branches(asker: Asker, dot: Dot, call: Call) -> list[str]:
 def rollback(asker: Asker, dot: Dot, call: Call) -> bool:
     """Make an earlier commit of a branch its newest; those after it are kept beside it."""
     with asker.services.projects.open(dot.info) as project, project.lock:
+        project.require_free()
         records = project.records
         head = _head(project, dot)
         target = _commit(project, call.text("SnapshotId"))
         if head is None or records.missing_from(target, [head]):
             raise RpcError("The branch does not hold that commit. Nothing was changed.")
         if head != target:
-            aside = _SIDE + head[:12]
+            aside = SIDE + head[:12]
             if aside not in records.refs():
                 records.set_ref(aside, head, expected=None)
             records.set_ref(dot.ref, target, expected=head)

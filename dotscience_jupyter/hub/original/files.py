@@ -12,8 +12,10 @@ import os
 from typing import ClassVar
 
 from dotscience_jupyter.api.errors import ApiError
+from dotscience_jupyter.api.models import Body
 from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.handlers.base import HubHandler, UploadHandler
+from dotscience_jupyter.hub.operations import ARRAY, BYTES, TEXT, Media, Operation, Param
 from dotscience_jupyter.hub.project import ProjectInfo
 from dotscience_jupyter.records import models
 from dotscience_jupyter.snapshots import Entry, Kind
@@ -24,11 +26,22 @@ from .names import BadNameError, Bucket, branch_ref, clean_key
 from .turns import Turn, claimed_user, turns_of
 
 _SNAPSHOT = "snapshot"
+_READ = Media("*/*")
+_QUERY = (
+    Param("Prefix", "Of the files to list"),
+    Param("Format", "json, or XML without"),
+    Param("MaxKeys", "How many files to list", "integer", listings.DEFAULT_KEYS),
+    Param("Page", "How many such pages to leave out", "integer", 0),
+    Param("NonRecursive", "Anything: only what is in that folder itself"),
+    Param("IncludeDirectories", "Anything: folders are listed as well"),
+)
+_EXTRACT = Param("Extract", "true: the body is a tar archive to be unpacked")
 
 
 class BucketHandler(HubHandler):
     """What has a bucket in its address."""
 
+    problem: ClassVar[type[Body] | Media] = TEXT
     bucket: Bucket
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
@@ -89,6 +102,12 @@ class FilesHandler(BucketHandler, UploadHandler):
         "PUT": Need.WRITE,
         "DELETE": Need.WRITE,
     }
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(_READ, also={304: None}, query=_QUERY, errors=(400, 409)),
+        "HEAD": Operation(also={304: None}, errors=(400, 409)),
+        "PUT": Operation(TEXT, body=BYTES, headers=(_EXTRACT,), errors=(409, 423, 507)),
+        "DELETE": Operation(TEXT, errors=(400, 409, 423)),
+    }
 
     _turn: Turn | None = None
     _storing = False
@@ -108,10 +127,12 @@ class FilesHandler(BucketHandler, UploadHandler):
         await super().prepare()
 
     async def find_project(self) -> ProjectInfo | None:
-        """Look at the key, too, before a body is read for it."""
+        """Look at the key, and for a task that holds the workspace, before a body is read."""
         found = await super().find_project()
         if self.request.method in ("PUT", "DELETE"):
             self._key = self._checked(self._rest())
+            if found is not None:
+                await self.run(self.hub.locks.require_free, found)
         return found
 
     def _rest(self) -> str:
@@ -259,6 +280,7 @@ class DiffHandler(BucketHandler):
     """What has changed in a dot since a commit; nothing is ever uncommitted on a hub."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(ARRAY, errors=(400,))}
 
     async def get(self, bucket: str, snapshot: str = store.LATEST) -> None:
         """Answer with a list of ``{"change", "filename"}``."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from dotscience_jupyter.hub.identity import User
-from dotscience_jupyter.hub.project import HEAD, Project, ProjectInfo
-from dotscience_jupyter.records import Records
+from dotscience_jupyter.hub.project import Project, ProjectInfo
+from dotscience_jupyter.records import HEAD, Records
 from dotscience_jupyter.snapshots import SnapshotError
 from dotscience_jupyter.snapshots.engine import COMMIT_HOLD
 
@@ -83,7 +83,9 @@ def _copy_content(old: Project, new: Project, snapshots: list[str]) -> None:
             if old.engine.pack(old.engine.needed(snapshot, new.engine.missing), stream):
                 stream.seek(0)
                 new.engine.unpack(stream)
-    if new.engine.adopt(snapshots, COMMIT_HOLD):
+    for snapshot, equal in old.engine.equals(snapshots).items():
+        new.engine.equate(snapshot, *equal)
+    if new.engine.adopt(map(old.engine.equal, snapshots), COMMIT_HOLD):
         raise SnapshotError(
             "The content of the dot could not be copied whole, so it was not forked. Try again."
         )

@@ -9,6 +9,9 @@ run's labels of models, by name. None of the three has a dot in it, and none eve
 from __future__ import annotations
 
 import json
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,13 +30,60 @@ _MOST_COMPARISONS = 100
 Model = dict[str, Any]
 
 
-def all_models(services: Services, user: User) -> list[Model]:
-    """Return the models of all projects that a user may see, newest first in each."""
-    found: list[Model] = []
-    for info in services.projects.visible_to(user):
-        with services.projects.open(info) as project:
-            found += _models(project)
-    return found
+class Library:
+    """The models of a hub's projects as they were last listed; a project is asked when it changed.
+
+    Clients that wait for a model ask again and again. Thread-safe.
+    """
+
+    def __init__(self, services: Services, most_bytes: int = 32 << 20) -> None:
+        self._services = services
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._listed: OrderedDict[str, tuple[str, str]] = OrderedDict()  # by id: stamp and JSON
+
+    def all_models(self, user: User) -> str:
+        """Return the models of all projects that a user may see, newest first in each, as JSON."""
+        projects = self._services.projects
+        infos = projects.visible_to(user)
+        stamps = projects.stamps(infos)
+        texts = [self._models(info, stamps.get(info.id)) for info in infos]
+        return f"[{', '.join(text for text in texts if text)}]"
+
+    def _models(self, info: ProjectInfo, stamp: str | None) -> str:
+        """Return the JSON of a project's models without the brackets."""
+        mark = f"{stamp} {info.name}"
+        with self._lock:
+            known = self._listed.get(info.id)
+            if known is not None and known[0] == mark:
+                self._listed.move_to_end(info.id)
+                return known[1]
+        # the stamp is older than what is read now, so nothing new is ever taken for known
+        with self._services.projects.open(info) as project:
+            text = ", ".join(json.dumps(model) for model in _models(project))
+        if stamp is not None:
+            self._keep(info.id, mark, text)
+        return text
+
+    def _keep(self, id_: str, mark: str, text: str) -> None:
+        with self._lock:
+            before = self._listed.pop(id_, None)
+            self._listed[id_] = (mark, text)
+            self._bytes += len(text) - len(before[1] if before else "")
+            while self._bytes > self._most_bytes:
+                _, (_, gone) = self._listed.popitem(last=False)
+                self._bytes -= len(gone)
+
+
+_LIBRARIES: weakref.WeakKeyDictionary[Services, Library] = weakref.WeakKeyDictionary()
+_MAKING = threading.Lock()
+
+
+def library_of(services: Services) -> Library:
+    """Return the library of a hub."""
+    with _MAKING:
+        return _LIBRARIES.setdefault(services, Library(services))
 
 
 def find_model(services: Services, user: User, id_: str) -> Model | None:

@@ -9,9 +9,10 @@ import posixpath
 import re
 from dataclasses import dataclass
 
+from dotscience_jupyter.records import HEAD
+
 NAME = re.compile(r"[a-zA-Z0-9_\-]{1,64}", re.ASCII)
 MASTER = "master"
-HEAD = "HEAD"
 MAX_KEY = 4096
 """Bytes of a key at most."""
 

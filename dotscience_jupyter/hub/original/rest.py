@@ -12,13 +12,20 @@ from typing import Any, ClassVar
 
 from dotscience_jupyter._version import __version__
 from dotscience_jupyter.api.errors import ApiError
+from dotscience_jupyter.api.models import Problem
 from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.config import Services
 from dotscience_jupyter.hub.handlers.base import HubHandler
 from dotscience_jupyter.hub.identity import User
+from dotscience_jupyter.hub.operations import ARRAY, NEVER, OBJECT, Media, Operation
 from dotscience_jupyter.hub.project import ProjectInfo
 
 from . import library
+
+_NEW_PROJECT = Media(
+    "application/json",
+    {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+)
 
 
 class RestHandler(HubHandler):
@@ -34,6 +41,7 @@ class VersionHandler(RestHandler):
     """Which version this is; clients ask it to find out whether they are let in."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(OBJECT)}
 
     async def get(self) -> None:
         """Answer with the version."""
@@ -44,6 +52,10 @@ class ProjectsHandler(RestHandler):
     """The projects that one may see."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER, "POST": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(ARRAY),
+        "POST": Operation(OBJECT, 201, also={200: OBJECT}, body=_NEW_PROJECT, errors=(409,)),
+    }
 
     async def get(self) -> None:
         """Answer with all of them, one's own first: clients take the first of a name."""
@@ -69,16 +81,19 @@ class ModelsHandler(RestHandler):
     """The model library."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(ARRAY)}
 
     async def get(self) -> None:
         """Answer with the models of all projects that one may see."""
-        self.answer_json(await self.run(library.all_models, self.hub, self.asker))
+        known = library.library_of(self.hub)
+        self.finish(await self.run(known.all_models, self.asker))
 
 
 class ModelHandler(RestHandler):
     """One model."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(OBJECT, errors=(404,))}
 
     async def get(self, model: str) -> None:
         """Answer with it."""
@@ -96,6 +111,10 @@ class BuildsHandler(ModelHandler):
     """The builds of a model: none, since this hub has no builder."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER, "POST": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(ARRAY, errors=(404,)),
+        "POST": Operation(Problem, 409, body=OBJECT, errors=(404,)),
+    }
 
     async def get(self, model: str) -> None:
         """Answer with none."""
@@ -117,6 +136,7 @@ class BuildHandler(ModelHandler):
     """One build of a model."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"GET": NEVER}
 
     async def get(self, model: str, build: str = "") -> None:
         """Answer that there is none."""
@@ -128,6 +148,7 @@ class DeployersHandler(RestHandler):
     """The deployers: none."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(ARRAY)}
 
     async def get(self) -> None:
         """Answer with none."""
@@ -143,6 +164,7 @@ class NoDeployerHandler(RestHandler):
         "PUT": Need.USER,
         "DELETE": Need.USER,
     }
+    operations: ClassVar[dict[str, Operation]] = dict.fromkeys(needs, NEVER)
 
     def _refuse(self) -> None:
         raise ApiError(
@@ -172,6 +194,7 @@ class RunnersHandler(RestHandler):
     """The runners: none."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.ADMIN}
+    operations: ClassVar[dict[str, Operation]] = {"GET": Operation(ARRAY)}
 
     async def get(self) -> None:
         """Answer with none."""
@@ -182,6 +205,7 @@ class RunnerHandler(RestHandler):
     """Whatever belongs to a runner."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.ADMIN, "DELETE": Need.ADMIN}
+    operations: ClassVar[dict[str, Operation]] = dict.fromkeys(needs, NEVER)
 
     def _refuse(self) -> None:
         raise ApiError(404, "not_found", "There is no such runner: none is registered on this hub.")

@@ -17,6 +17,7 @@ from tornado.http1connection import HTTP1Connection
 
 from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.handlers.base import HubHandler
+from dotscience_jupyter.hub.operations import Media, Operation
 
 from . import commits, jsonrpc, methods
 from .dots import Asker, Dot
@@ -75,8 +76,54 @@ METHODS: dict[str, Method] = {
 }
 
 
+_PUSH = (
+    "Nothing was moved: a hub does not copy dots from or to other clusters. Projects and their "
+    "workspaces are pushed and pulled with `jupyter dotscience push` and `pull`."
+)
+ELSEWHERE: dict[str, str] = {
+    "MountCommit": "Nothing was mounted: a hub has no disk that a client could see. The files of a "
+    "commit are read at /v2/dotmesh/s3/NAMESPACE:DOT/snapshot/COMMIT/KEY.",
+    "Transfer": _PUSH,
+    "GetTransfer": _PUSH,
+    "S3Transfer": "Nothing was moved. Every project of this hub is a bucket of its S3 endpoint, "
+    "/s3, with which tools for S3 copy from and to other buckets.",
+}
+"""What to do instead, by the name of a method that is not available here."""
+
 MAX_CALL = 64 << 20
 """Bytes of a call at most: a commit's metadata may hold all points of long series."""
+
+
+_CALL = Media(
+    "application/json",
+    {
+        "type": "object",
+        "required": ["jsonrpc", "method"],
+        "properties": {
+            "jsonrpc": {"const": "2.0"},
+            "method": {"enum": [jsonrpc.PREFIX + name for name in METHODS]},
+            "params": {"description": "An object; for Get and CommitsById the id itself as well"},
+            "id": {"type": ["integer", "string", "null"]},
+        },
+    },
+)
+_ANSWER = Media(
+    "application/json",
+    {
+        "type": "object",
+        "required": ["jsonrpc", "id"],
+        "properties": {
+            "jsonrpc": {"const": "2.0"},
+            "id": {},
+            "result": {},
+            "error": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+            },
+        },
+    },
+)
 
 
 @web.stream_request_body
@@ -84,6 +131,9 @@ class RpcHandler(HubHandler):
     """The address of all methods."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(_ANSWER, also={204: None}, body=_CALL)
+    }
 
     async def prepare(self) -> None:
         """Make room for larger bodies than others have; only who is let in fills it."""
@@ -125,10 +175,8 @@ class RpcHandler(HubHandler):
     async def _done(self, call: Call) -> Any:
         method = METHODS.get(call.method)
         if method is None:
-            raise RpcError(
-                f"There is no method {jsonrpc.PREFIX}{call.method[:80]}.",
-                jsonrpc.METHOD_NOT_FOUND,
-            )
+            absent = f"There is no method {jsonrpc.PREFIX}{call.method[:80]}."
+            raise RpcError(ELSEWHERE.get(call.method, absent), jsonrpc.METHOD_NOT_FOUND)
         asker = Asker(self.hub, self.asker, self.by_password)
         dot = await self._dot(asker, method, call)
         if method.waits and dot is not None:

@@ -15,9 +15,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from dotscience_jupyter.records import models
+from dotscience_jupyter.records.metadata import dataset_versions
 from dotscience_jupyter.records.paths import to_text
 from dotscience_jupyter.records.rows import RUN_ID
-from dotscience_jupyter.records.store import NewFile, NewRun, NewValue
+from dotscience_jupyter.records.store import NewDatasetFile, NewFile, NewRun, NewValue
 
 from . import fields, fullrecord
 
@@ -192,11 +193,14 @@ def _runs(metadata: Mapping[str, str], author: str) -> list[NewRun]:
             if id_ in said and suffix:
                 said[id_][suffix] = value
     problems: list[str] = []
+    versions = dataset_versions(metadata)
+    made = {each.name: each.version for each in versions if each.direction == "output"}
     environment = fields.environment(metadata, problems)
     resources = fields.resources(metadata, problems)
     runs = []
     for id_ in ids:
-        run = _run(id_, said[id_], author, metadata.get("workload.type") or "unknown")
+        workload = metadata.get("workload.type") or "unknown"
+        run = _run(id_, said[id_], author, workload, made)
         run.environment = environment
         if problems:
             run.details["problems"] = [*problems, *run.details.get("problems", ())]
@@ -251,7 +255,13 @@ def _ids(text: str) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def _run(id_: str, said: Mapping[str, str], author: str, workload_type: str) -> NewRun:
+def _run(
+    id_: str,
+    said: Mapping[str, str],
+    author: str,
+    workload_type: str,
+    made: Mapping[str, str],
+) -> NewRun:
     problems: list[str] = []
     authority = said.get("authority", "")
     run = NewRun(
@@ -280,24 +290,39 @@ def _run(id_: str, said: Mapping[str, str], author: str, workload_type: str) -> 
         run.files.append(_file("input", path, outside))
         # "" is a version that is not known; of what is outside there is none
         run.files[-1].version = "" if run.files[-1].path in outside else version
-    datasets = {
-        direction: {
-            key[len(prefix) :]: fields.strings(said, key, problems)
-            for key in said
-            if key.startswith(prefix)
-        }
-        for direction, prefix in (
-            ("input", "dataset-input-files."),
-            ("output", "dataset-output-files."),
-        )
-    }
+    run.datasets = _dataset_files(said, made, problems)
     details = {
-        "datasets": {direction: named for direction, named in datasets.items() if named},
         "outside": sorted(outside),
         "problems": problems,
     }
     run.details = {key: value for key, value in details.items() if value}
     return run
+
+
+def _dataset_files(
+    said: Mapping[str, str], made: Mapping[str, str], problems: list[str]
+) -> list[NewDatasetFile]:
+    """Return the files of datasets that a run says it read and wrote.
+
+    ``made`` has the versions of the datasets that the commit's runs made, by name.
+    """
+    found = []
+    for key in sorted(said):
+        for direction in ("input", "output"):
+            name = key.removeprefix(f"dataset-{direction}-files.")
+            if name == key or not name:
+                continue
+            for text in fields.strings(said, key, problems):
+                path, version = text, made.get(name)
+                if direction == "input":
+                    path, at, version = text.rpartition("@")
+                    if not at:
+                        path, version = text, ""
+                        problems.append(f"The input {text[:80]!r} of {name!r} names no version.")
+                found.append(
+                    NewDatasetFile(direction, to_text(name), to_text(path), version or None)
+                )
+    return found
 
 
 def _file(direction: str, path: str, outside: set[str]) -> NewFile:

@@ -13,11 +13,10 @@ from urllib.parse import quote
 
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub.project import Project
-from dotscience_jupyter.records import models, to_text
+from dotscience_jupyter.records import HEAD, models, to_text
 from dotscience_jupyter.records.errors import NotFoundError
 from dotscience_jupyter.snapshots import Change, Edit, Entry, Kind, PathNotFoundError
 
-from .names import HEAD
 from .tars import Archive, ArchiveError
 
 LATEST = "latest"

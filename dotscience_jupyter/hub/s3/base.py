@@ -8,14 +8,16 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.httputil import HTTPHeaders
 
 from dotscience_jupyter.api.errors import ApiError
+from dotscience_jupyter.api.models import Body
 from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.handlers.base import HubHandler
 from dotscience_jupyter.hub.identity import User
+from dotscience_jupyter.hub.operations import XML, Media
 from dotscience_jupyter.hub.project import ProjectInfo
 from dotscience_jupyter.hub.projects import Projects
 
@@ -48,6 +50,8 @@ class S3Handler(HubHandler):
         Who has signed the request, proven; None with a Bearer token or a password.
     """
 
+    problem: ClassVar[type[Body] | Media] = XML
+
     def initialize(self) -> None:
         """Take the hub that is served."""
         super().initialize()
@@ -56,6 +60,12 @@ class S3Handler(HubHandler):
         self.headers: dict[str, str] = {}
         self.signature: Signature | None = None
         self.signing_key = b""
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of the service begin with, as they were asked for."""
+        outer = self.hub.config.prefix
+        return outer + PREFIX if self.request.path.startswith(f"{outer}{PREFIX}") else PREFIX
 
     @property
     def shared(self) -> Shared:
@@ -117,7 +127,7 @@ class S3Handler(HubHandler):
                 AWSAccessKeyId=signature.access_key,
             )
         user, secret = found
-        self.signing_key = signature.check(secret, PREFIX)
+        self.signing_key = signature.check(secret, self.prefix)
         self.signature = signature
         return user
 
@@ -130,7 +140,7 @@ class S3Handler(HubHandler):
         for name, value in pairs:
             if name.lower().startswith("x-amz-") and name not in SIGNING:
                 self.headers.setdefault(name.lower(), value)
-        bucket, _, key = request.path.removeprefix(PREFIX).removeprefix("/").partition("/")
+        bucket, _, key = request.path.removeprefix(self.prefix).removeprefix("/").partition("/")
         self.bucket, self.key = decoded_path(bucket), decoded_path(key)
 
     async def allow(self, need: Need) -> None:

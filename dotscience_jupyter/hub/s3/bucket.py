@@ -11,6 +11,7 @@ import io
 from typing import ClassVar
 
 from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.operations import XML, Operation, Param
 from dotscience_jupyter.hub.project import Project
 from dotscience_jupyter.snapshots.engine import Entry
 
@@ -27,6 +28,21 @@ from .ranges import iso, moment_of
 from .versions import VersionPage, Versions
 from .writing import Delete
 
+_QUERY = (
+    Param("list-type", "2 for ListObjectsV2"),
+    Param("prefix", "Of the keys to list"),
+    Param("delimiter", "Keys that go on behind it are listed as one"),
+    Param("max-keys", "How many", "integer", MOST),
+    Param("encoding-type", "url: keys are percent-encoded"),
+    Param("start-after", "A key"),
+    Param("continuation-token", "Where to go on"),
+    Param("marker", "Where to go on, without list-type"),
+    Param("versions", "Anything: ListObjectVersions"),
+    Param("uploads", "Anything: ListMultipartUploads"),
+    Param("location", "Anything: GetBucketLocation"),
+    Param("versioning", "Anything: GetBucketVersioning"),
+)
+_DELETE = Param("delete", "Anything: DeleteObjects", required=True)
 _LIST = ("prefix", "delimiter", "encoding-type", "max-keys")
 
 
@@ -39,6 +55,13 @@ class BucketHandler(S3Handler):
         "PUT": Need.USER,
         "POST": Need.WRITE,
         "DELETE": Need.OWNER,
+    }
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(XML, query=_QUERY, errors=(400,)),
+        "HEAD": Operation(),
+        "PUT": Operation(body=XML, errors=(400, 409)),
+        "POST": Operation(XML, body=XML, query=(_DELETE,), errors=(400,)),
+        "DELETE": Operation(status=204, errors=(400, 409)),
     }
 
     async def head(self) -> None:
@@ -86,8 +109,24 @@ class BucketHandler(S3Handler):
         self.finish()
 
     async def delete(self) -> None:
-        """Refuse: a project has a history, and is deleted elsewhere."""
-        raise not_implemented("Deleting a project, with all its history, by S3")
+        """Delete a project that never had a commit; every version counts as with S3."""
+        self.known_only()
+
+        def is_empty(project: Project) -> bool:
+            return not project.records.counts()[0]
+
+        if not await self.in_project(is_empty):
+            raise S3Error(
+                "BucketNotEmpty",
+                "The project has a history, which S3 does not delete. Nothing was changed. Its "
+                "owner deletes it with the hub's own API.",
+                BucketName=self.bucket,
+            )
+        await self.run(
+            self.hub.projects.delete, self.info, confirm=self.info.name, actor=self.asker.name
+        )
+        self.set_status(204)
+        self.finish()
 
     async def post(self) -> None:
         """Remove many objects in one commit."""

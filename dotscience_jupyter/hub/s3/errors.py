@@ -13,6 +13,7 @@ STATUS = {
     "BadDigest": 400,
     "BucketAlreadyExists": 409,
     "BucketAlreadyOwnedByYou": 409,
+    "BucketNotEmpty": 409,
     "EntityTooLarge": 400,
     "EntityTooSmall": 400,
     "IncompleteBody": 400,
@@ -106,6 +107,7 @@ _OF_STATUS = {
     405: "MethodNotAllowed",
     409: "OperationAborted",
     413: "EntityTooLarge",
+    423: "OperationAborted",
     429: "SlowDown",
     503: "ServiceUnavailable",
 }

@@ -17,6 +17,7 @@ from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub.config import Services
 from dotscience_jupyter.hub.identity import User
 from dotscience_jupyter.hub.project import ProjectInfo
+from dotscience_jupyter.snapshots import UnavailableError
 
 from . import writing
 from .listing import FolderCache
@@ -102,7 +103,9 @@ class Groups:
         try:
             return await self._hub.run(self._work, group)
         except Exception as error:
-            busy = isinstance(error, ApiError) and error.status == 503
+            busy = isinstance(error, UnavailableError) or (
+                isinstance(error, ApiError) and error.status == 503
+            )
             if len(group) == 1 or busy:
                 return [error for _ in group]
         return [outcome for each in group for outcome in await self._try([each])]

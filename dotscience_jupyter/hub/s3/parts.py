@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 from tornado import web
 
 from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.operations import BYTES, XML, Media, Operation, Param
 from dotscience_jupyter.hub.project import Project
 
 from . import documents
@@ -28,6 +29,14 @@ from .writing import Put
 
 _COPY = "x-amz-copy-source"
 _LARGEST_PART = 5 << 30
+_READ = (
+    Param("versionId", "The id of a commit"),
+    Param("tagging", "Anything: the tags"),
+    Param("uploadId", "Of an upload in parts"),
+)
+_WRITE = (_READ[1], _READ[2], Param("partNumber", "Of a part", "integer", 1, minimum=1))
+_PARTS = (Param("uploads", "Anything: an upload in parts begins"), _READ[2])
+_REFUSED = (400, 409, 411, 412, 416)
 
 
 @web.stream_request_body
@@ -40,6 +49,13 @@ class ObjectHandler(ObjectMethods):
         "PUT": Need.WRITE,
         "POST": Need.WRITE,
         "DELETE": Need.WRITE,
+    }
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(Media("*/*"), also={206: BYTES, 304: None}, query=_READ, errors=_REFUSED),
+        "HEAD": Operation(also={206: None, 304: None}, query=_READ[:1], errors=_REFUSED),
+        "PUT": Operation(body=BYTES, query=_WRITE, errors=_REFUSED),
+        "POST": Operation(XML, body=XML, query=_PARTS, errors=_REFUSED),
+        "DELETE": Operation(status=204, query=_READ, errors=_REFUSED),
     }
 
     _part: Path | None = None

@@ -7,18 +7,28 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dotscience_jupyter.hub.access import Need
+from dotscience_jupyter.hub.operations import XML, Operation, Param
 
 from .base import REGION, S3Handler, bucket_names
 from .documents import Content
 from .ranges import iso
 
 _MOST = 10_000
+_QUERY = (
+    Param("prefix", "Of the names of buckets"),
+    Param("max-buckets", "How many", "integer", _MOST),
+    Param("continuation-token", "Where to go on"),
+    Param("bucket-region", "Where the buckets are; all are in the hub's one region"),
+)
 
 
 class ServiceHandler(S3Handler):
     """ListBuckets."""
 
     needs: ClassVar[dict[str, Need]] = {"GET": Need.USER}
+    operations: ClassVar[dict[str, Operation]] = {
+        "GET": Operation(XML, query=_QUERY, errors=(400,))
+    }
 
     async def get(self) -> None:
         """List the projects that the user may see."""

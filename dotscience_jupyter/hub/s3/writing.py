@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import BinaryIO
 
 from dotscience_jupyter.hub.identity import User
@@ -71,6 +71,8 @@ class Plan:
     metadata: dict[str, str] = field(default_factory=dict)
     _files: dict[str, str | None] = field(default_factory=dict)  # ETag; None: not there any more
     _folders: set[str] = field(default_factory=set)  # that are put
+    # how many of those files and folders are below each folder: a group may have a thousand
+    _put_below: Counter[str] = field(default_factory=Counter)
     _emptied: set[str] = field(default_factory=set)  # folders that went with their last file
     _children: dict[str, list[Entry]] = field(default_factory=dict)
 
@@ -119,8 +121,8 @@ class Plan:
     def put(self, path: str, source: BinaryIO, tag: str, details: Details) -> None:
         """Add a file."""
         self.edits.append(Edit(path, source))
-        self._files[path] = tag
-        self._folders.discard(path)
+        self._set_file(path, tag)
+        self._set_folder(path, False)
         self.wrote[path] = None
         self.describe(path, details)
 
@@ -134,7 +136,7 @@ class Plan:
     def put_folder(self, path: str, details: Details) -> None:
         """Add a folder."""
         self.edits.append(Edit(path, None, _FOLDER_MODE, folder=True))
-        self._folders.add(path)
+        self._set_folder(path, True)
         self._emptied.discard(path)
         self.wrote[path] = None
         self.describe(path, details)
@@ -149,7 +151,7 @@ class Plan:
         if folder:
             self._emptied.add(path)
         else:
-            self._files[path] = None
+            self._set_file(path, None)
         self._forget(path)
         last = path
         while (above := last.rpartition("/")[0]) and not self._holds(above):
@@ -160,7 +162,7 @@ class Plan:
         return True
 
     def _forget(self, path: str) -> None:
-        self._folders.discard(path)
+        self._set_folder(path, False)
         self.wrote.pop(path, None)
         self.metadata.pop(METADATA + to_text(path), None)
 
@@ -184,9 +186,23 @@ class Plan:
         )
 
     def _puts_into(self, folder: str) -> bool:
-        start = folder + "/"
-        put = (path for path, tag in self._files.items() if tag is not None)
-        return any(path.startswith(start) for path in chain(put, self._folders))
+        return self._put_below[folder] > 0
+
+    def _set_file(self, path: str, tag: str | None) -> None:
+        """Plan a file, or with None that there is none."""
+        before = self._files.get(path)
+        self._files[path] = tag
+        self._count(path, (tag is not None) - (before is not None))
+
+    def _set_folder(self, path: str, put: bool) -> None:
+        """Plan that a folder is put, or that it is not."""
+        if put is not (path in self._folders):
+            (self._folders.add if put else self._folders.discard)(path)
+            self._count(path, 1 if put else -1)
+
+    def _count(self, path: str, change: int) -> None:
+        while change and (path := path.rpartition("/")[0]):
+            self._put_below[path] += change
 
     def _is_gone(self, path: str) -> bool:
         """Whether a folder, or one above, was removed (and nothing was put into it since)."""

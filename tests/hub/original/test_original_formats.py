@@ -145,8 +145,8 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> store.Frozen:
         pass
 
     project = Project()
-    project.engine = engine  # type: ignore[attr-defined]
-    return store.Frozen(project, made.id)  # type: ignore[arg-type]
+    project.engine = engine
+    return store.Frozen(project, made.id)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ SAMPLE = {
     "runner.ram": "16579702784",
     "runner.ram.ecc": "true",
     "input-dataset.b": "<ID of dot b>@<commit ID of dot b before the run>",
+    "output-dataset.c": "<ID of dot c>@D3",
     "runs": json.dumps([RUN]),
     f"run.{RUN}.authority": "derived",
     f"run.{RUN}.description": "tuned",
@@ -108,8 +109,12 @@ def test_all_of_a_run_is_read() -> None:
     assert run.details == {
         "resources": {"cpu_seconds": 54.3, "peak_ram": 1048576},
         "process": {"host": "bob"},
-        "datasets": {"input": {"b": ["input.csv@C9"]}, "output": {"c": ["cache.sqlite"]}},
     }
+    assert {(f.direction, f.dataset, f.path, f.version) for f in run.datasets} == {
+        ("input", "b", "input.csv", "C9"),
+        ("output", "c", "cache.sqlite", "D3"),
+    }
+    assert said.metadata["output-dataset.c"] == SAMPLE["output-dataset.c"]
 
 
 def test_what_cannot_be_read_is_left_out_and_told_of() -> None:

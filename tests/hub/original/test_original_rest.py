@@ -18,7 +18,7 @@ def publish(
     run = str(uuid4())
     metadata = {"type": "dotscience.run.v1", "runs": json.dumps([run])}
     metadata |= {f"run.{run}.label.{name}": text for name, text in labels.items()}
-    params = {"Namespace": project["owner"], "Name": project["dots"][0], "Branch": ""}  # type: ignore[index]
+    params = {"Namespace": project["owner"], "Name": project["dots"][0], "Branch": ""}
     params |= {"Message": "m", "Metadata": metadata}
     body = {"jsonrpc": "2.0", "method": "DotmeshRPC.Commit", "params": params, "id": 1}
     answer = running.call("POST", "/v2/dotmesh/rpc", running.user(user), body).json()

@@ -206,6 +206,32 @@ def test_runs_of_a_commit_are_runs_at_once(running: RunningHub, alice: Caller, d
     assert (model["run_id"], model["name"], model["project_id"]) == (RUN, "net", dot)
 
 
+def test_datasets_of_a_run_are_recorded_as_such(
+    running: RunningHub, alice: Caller, dot: str
+) -> None:
+    said = run_metadata(
+        **{
+            "dataset_input_files.iris": '["raw/a.csv@C1", "versionless"]',
+            "dataset_output_files.iris": '["b.csv"]',
+        }
+    ) | {"input-dataset.iris": "the-dot@C1", "output-dataset.iris": "the-dot@C2"}
+    made = alice.dot("Commit", Message="trained", Metadata=said)
+    services = running.services
+    assert services is not None
+    with services.projects.open(services.projects.get(dot)) as project:
+        run = project.records.get_run(RUN)
+        assert {(f.direction, f.dataset, f.path, f.version) for f in run.datasets} == {
+            ("input", "iris", "raw/a.csv", "C1"),
+            ("input", "iris", "versionless", None),
+            ("output", "iris", "b.csv", "C2"),
+        }
+        assert "names no version" in run.details["problems"][0]
+        assert project.records.get_commit(made).details["input-dataset.iris"] == "the-dot@C1"
+        assert project.records.verify() == []
+    told = alice.dot("Commits")[-1]["Metadata"]
+    assert {key: told[key] for key in said} == said
+
+
 def test_a_full_record_says_more(running: RunningHub, alice: Caller, dot: str) -> None:
     points = base64.b64encode(struct.pack("<300000d", *range(300_000))).decode()
     record = {
@@ -450,3 +476,11 @@ def test_the_same_on_postgresql(hub_postgresql: str, tmp_path: Path) -> None:
         for each in (dot, fork):
             with services.projects.open(services.projects.get(each)) as project:
                 assert project.records.verify() == []
+
+
+def test_what_a_hub_does_not_do_says_what_to_do_instead(running: RunningHub) -> None:
+    for method in ("MountCommit", "Transfer", "GetTransfer", "S3Transfer"):
+        body = {"jsonrpc": "2.0", "method": f"DotmeshRPC.{method}", "params": {}, "id": 1}
+        told = running.call("POST", "/v2/dotmesh/rpc", running.user("alice"), body).json()["error"]
+        assert told["code"] == -32601
+        assert "Nothing was" in told["message"]

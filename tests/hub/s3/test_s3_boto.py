@@ -85,7 +85,7 @@ def test_buckets_are_the_projects_one_may_see(world: World) -> None:
     assert error(alice.list_objects_v2, Bucket=mine, **other) == (403, "AccessDenied")
 
 
-def test_buckets_are_made_and_not_deleted(world: World) -> None:
+def test_buckets_are_made_and_deleted_while_they_have_no_history(world: World) -> None:
     s3 = world.client()
     s3.create_bucket(
         Bucket="made-here", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -93,7 +93,21 @@ def test_buckets_are_made_and_not_deleted(world: World) -> None:
     s3.head_bucket(Bucket="made-here")
     assert error(s3.create_bucket, Bucket="made-here") == (409, "BucketAlreadyOwnedByYou")
     assert error(s3.create_bucket, Bucket="bob.other") == (400, "InvalidBucketName")
-    assert error(s3.delete_bucket, Bucket="made-here") == (501, "NotImplemented")
+    key = s3.put_object(Bucket="made-here", Key="a", Body=b"1")
+    s3.delete_object(Bucket="made-here", Key="a")
+    assert error(s3.delete_bucket, Bucket="made-here") == (409, "BucketNotEmpty")
+    assert error(s3.delete_object, Bucket="made-here", Key="a", VersionId=key["VersionId"]) == (
+        501,
+        "NotImplemented",
+    )
+    s3.create_bucket(Bucket="never-used")
+    s3.delete_bucket(Bucket="never-used")
+    assert error(s3.delete_bucket, Bucket="never-used") == (404, "NoSuchBucket")
+    id_ = world.hub.project("bob", "of-bob")
+    members = f"/api/v1/projects/{id_}/members"
+    added = world.hub.call("POST", members, world.hub.user("bob"), {"name": "alice"})
+    assert added.status == 204
+    assert error(s3.delete_bucket, Bucket="bob.of-bob") == (403, "AccessDenied")
     assert s3.get_bucket_versioning(Bucket="made-here")["Status"] == "Enabled"
     assert s3.get_bucket_location(Bucket="made-here")["LocationConstraint"] is None
     for name in ("acl", "cors", "encryption", "lifecycle_configuration", "policy", "tagging"):

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from blake3 import blake3
@@ -25,7 +25,7 @@ from dotscience_jupyter.hub.s3.errors import S3Error
 from dotscience_jupyter.hub.s3.groups import Groups
 from dotscience_jupyter.hub.s3.multipart import MultipartUpload
 from dotscience_jupyter.hub.s3.objects import Details, find
-from dotscience_jupyter.hub.s3.writing import Change, Delete, Put, write
+from dotscience_jupyter.hub.s3.writing import Change, Delete, Plan, Put, write
 from dotscience_jupyter.snapshots.engine import Kind
 
 NAMES = ["a", "a/", "a/b", "a/b/", "a/b/c", "a/d", "e"]
@@ -224,3 +224,22 @@ def test_uploads_that_nobody_goes_on_with_are_dropped(tmp_path: Path) -> None:
     newest.drop()
     newest.drop()
     assert [each.key for each in MultipartUpload.all(tmp_path)] == ["new"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_what_is_put_below_a_folder_is_counted(
+    steps: list[tuple[str, bool]],
+) -> None:
+    """The counts are what walking all planned files and folders would find."""
+    plan = Plan(cast(Project, None), None)
+    for key, there in steps:
+        path = key.removesuffix("/")
+        if key.endswith("/"):
+            plan._set_folder(path, there)
+        else:
+            plan._set_file(path, "tag" if there else None)
+        put = {path for path, tag in plan._files.items() if tag is not None}
+        for folder in ("a", "a/b", "a/b/c", "e"):
+            below = [each for each in [*put, *plan._folders] if each.startswith(f"{folder}/")]
+            assert plan._puts_into(folder) is bool(below), (steps, folder)
