@@ -87,6 +87,9 @@ export namespace CommandIDs {
   /** Let the workspace at hand belong to a hub, or log in there again. */
   export const connectHub = 'dotscience:connect-hub';
 
+  /** Forget who the user is on the hub of the workspace at hand. */
+  export const logOut = 'dotscience:log-out';
+
   /** Let the workspace at hand belong to no hub. */
   export const disconnectHub = 'dotscience:disconnect-hub';
 

@@ -15,6 +15,7 @@ import { aComparison, aFile, aFileComparison } from './difference.fixtures';
 import { aDetail, aMerge } from './merge.fixtures';
 import type { Answers } from './run.fixtures';
 import { json, makeClient } from './run.fixtures';
+import { anArea } from './utils';
 
 function start(answers: Answers = {}) {
   const { client, asked } = makeClient({
@@ -42,7 +43,7 @@ function start(answers: Answers = {}) {
       events: { stream }
     },
     shell: {
-      add: jest.fn((widget: Widget) => added.push(widget)),
+      add: anArea(added),
       activateById: jest.fn(),
       widgets: () => documents
     }

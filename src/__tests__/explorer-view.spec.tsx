@@ -18,6 +18,8 @@ import {
   screen,
   within
 } from '@testing-library/react';
+import { MessageLoop } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
 import type { Completion } from '../api/schema';
@@ -197,6 +199,110 @@ describe('the table', () => {
         ?.getAttribute('aria-sort')
     ).toBe('ascending');
     expect(header).toBeTruthy();
+    grid.dispose();
+    model.dispose();
+  });
+
+  it('has headers that keys reach, sort, resize and move', async () => {
+    const model = await loaded(new FakeServer());
+    const grid = new RunsGrid({
+      model,
+      themeManager: null,
+      trans,
+      open: jest.fn(),
+      menu: jest.fn()
+    });
+    Widget.attach(grid, document.body);
+    const press = async (key: string, more: object = {}): Promise<void> => {
+      const event = new KeyboardEvent('keydown', {
+        key,
+        cancelable: true,
+        ...more
+      });
+      grid.keyHandler!.onKeyDown(grid, event);
+      expect(event.defaultPrevented).toBe(true);
+      await rest();
+    };
+    const node = grid.viewport.node;
+    const at = (): Element =>
+      node.querySelector(
+        `[id="${node.getAttribute('aria-activedescendant')}"]`
+      )!;
+    const said = (): string =>
+      grid.node.querySelector('[role="status"]')!.textContent!;
+    const menu = (): HTMLElement =>
+      document.querySelector<HTMLElement>('.lm-Menu')!;
+
+    await press('Home');
+    expect(at().getAttribute('role')).toBe('row');
+    await press('ArrowUp');
+    expect(at().getAttribute('role')).toBe('columnheader');
+    expect(at().textContent).toBe('Description');
+    expect(said()).toContain('Enter sorts');
+    await press('ArrowLeft');
+    expect(at().textContent).toBe('Description');
+    await press('End');
+    const last = [...model.pinned, ...model.scrolling].pop()!;
+    expect(at().textContent).toBe(model.column(last)!.name);
+    await press('Home');
+    await press('ArrowRight');
+    expect(at().textContent).toBe('Started');
+    await press('Enter');
+    expect(model.state.sort).toEqual([{ key: 'started', descending: true }]);
+    await rest(200);
+    expect(at().getAttribute('aria-sort')).toBe('descending');
+    expect(said()).toBe('Started, sorted descending');
+    await press('ArrowRight', { shiftKey: true });
+    const wide = model.state.widths.started;
+    await press('ArrowLeft', { shiftKey: true });
+    expect(model.state.widths.started).toBe(wide - 10);
+    expect(said()).toContain(`${wide - 10} pixels wide`);
+
+    // the menu, from the keyboard
+    await press('F10', { shiftKey: true });
+    const items = [...menu().querySelectorAll('.lm-Menu-itemLabel')]
+      .map(each => each.textContent)
+      .filter(Boolean);
+    expect(items).toEqual([
+      'Sort Ascending',
+      'Sort Descending',
+      'Do Not Sort by It',
+      'Move Left',
+      'Move Right',
+      'Pin at the Left',
+      'Fit Width to Content',
+      'Hide'
+    ]);
+    const choose = async (label: string): Promise<void> => {
+      const active = (): string =>
+        menu().querySelector('.lm-mod-active .lm-Menu-itemLabel')
+          ?.textContent ?? '';
+      for (let n = 0; active() !== label && n < 20; n++) {
+        fireEvent.keyDown(menu(), { keyCode: 40 });
+        MessageLoop.flush();
+      }
+      expect(active()).toBe(label);
+      fireEvent.keyDown(menu(), { keyCode: 13 });
+      await rest();
+    };
+    const before = [...model.scrolling];
+    await choose('Move Right');
+    expect(model.scrolling.slice(0, 2)).toEqual([before[1], before[0]]);
+    expect(document.activeElement).toBe(node);
+    await press('ArrowDown', { altKey: true });
+    await choose('Hide');
+    expect(model.scrolling).not.toContain('started');
+    // the cursor stays where it was: on the column that came there
+    await rest(200);
+    expect(at().getAttribute('role')).toBe('columnheader');
+    expect(at().textContent).not.toBe('Started');
+
+    await press('ArrowDown');
+    expect(at().getAttribute('role')).toBe('row');
+    await press('ArrowUp');
+    await press('Escape');
+    expect(at().getAttribute('role')).toBe('row');
+    expect(model.selection.size).toBe(1);
     grid.dispose();
     model.dispose();
   });

@@ -15,6 +15,7 @@ import { placeOf } from '../history/place';
 import plugin from '../plugins/history';
 import { EVIL, aHistory, aVersion } from './history.fixtures';
 import { COMMIT_A, makeClient } from './run.fixtures';
+import { anArea } from './utils';
 
 const WORKSPACE = { path: 'team/iris', prefix: '' };
 
@@ -44,7 +45,7 @@ function start(answers: Record<string, unknown> = {}) {
     shell: {
       currentWidget: null,
       widgets: () => [],
-      add: jest.fn((widget: Widget) => added.push(widget)),
+      add: anArea(added),
       activateById: jest.fn()
     }
   };

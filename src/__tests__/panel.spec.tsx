@@ -20,7 +20,7 @@ import { Panel } from '../panel/body';
 import { ErrorBoundary } from '../panel/boundary';
 import { PanelModel } from '../panel/model';
 import { engineText } from '../panel/header';
-import { StatusItem } from '../panel/statusitem';
+import { WorkspaceStatusItem } from '../panel/statusitem';
 import {
   anEvent,
   aRun,
@@ -558,12 +558,12 @@ describe('engineText', () => {
   });
 });
 
-describe('StatusItem', () => {
+describe('WorkspaceStatusItem', () => {
   it('is there only in a workspace', async () => {
     const client = new FakeClient();
     client.answer = { workspace: null, suggested_path: '', reason: '' };
     const tracker = new WorkspaceTracker({ client: client.client, settle: 0 });
-    const item = new StatusItem(tracker, new CommandRegistry(), trans);
+    const item = new WorkspaceStatusItem(tracker, new CommandRegistry(), trans);
     const told = jest.fn();
     item.activeChanged.connect(told);
     await tracker.refresh();

@@ -22,6 +22,7 @@ export function aRunNode(
     commit: order.toString(16).padStart(64, '0'),
     created: '2026-02-03T04:05:06Z',
     path: null,
+    dataset: null,
     digest: null,
     size: null,
     models: [],

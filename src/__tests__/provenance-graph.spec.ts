@@ -6,7 +6,14 @@ import { CHAIN, arrange, findChains } from '../provenance/arrange';
 import { ProvenanceGraph } from '../provenance/graph';
 import { handleKey } from '../provenance/keys';
 import { toContentsPath, toFolderPath } from '../provenance/paths';
-import { filePath, matches, startTitle } from '../provenance/words';
+import {
+  filePath,
+  matches,
+  nodeSentence,
+  nodeSubtitle,
+  pathOf,
+  startTitle
+} from '../provenance/words';
 import { nullTranslator } from '@jupyterlab/translation';
 import {
   aChain,
@@ -243,5 +250,27 @@ describe('words', () => {
     expect(matches(model, ['joblib', 'digits'])).toBe(true);
     expect(matches(clean, ['clean.ipynb', 'data'])).toBe(true);
     expect(matches(clean, ['joblib'])).toBe(false);
+  });
+});
+
+describe('a file of a dataset', () => {
+  it('is called by the dataset, its path within, and its version there', () => {
+    const file = aFileNode('measured//2024/raw.csv', 1, {
+      id: `file:measured//2024/raw.csv@${'c'.repeat(64)}`,
+      dataset: 'measured',
+      commit: null
+    });
+    const graph = new ProvenanceGraph();
+    graph.merge(aGraph([file], []));
+    const shown = arrange(graph, choice()).nodes.get(file.id)!;
+    expect(pathOf(file)).toBe('2024/raw.csv');
+    expect(nodeSubtitle(file, trans)).toBe('dataset measured · cccccccc');
+    expect(nodeSentence(shown, trans)).toBe(
+      'File 2024/raw.csv of dataset measured, version cccccccc'
+    );
+    const unknown = { ...file, id: 'file:measured//2024/raw.csv' };
+    expect(nodeSubtitle(unknown, trans)).toBe(
+      'dataset measured · not in any commit'
+    );
   });
 });

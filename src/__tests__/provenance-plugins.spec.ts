@@ -13,6 +13,7 @@ import provenancePlugin from '../plugins/provenance';
 import { aGraph, aPipeline } from './provenance-fixtures';
 import type { Answers } from './run.fixtures';
 import { COMMIT_A, json, makeClient } from './run.fixtures';
+import { anArea } from './utils';
 
 jest.mock('@xyflow/react', () => ({
   MarkerType: {},
@@ -37,7 +38,7 @@ function start(answers: Answers = {}) {
   const app = {
     commands,
     shell: {
-      add: jest.fn((widget: Widget) => added.push(widget)),
+      add: anArea(added),
       activateById: jest.fn(),
       widgets: () => []
     },

@@ -20,6 +20,7 @@ import {
   makeClient,
   makeRun
 } from './run.fixtures';
+import { anArea } from './utils';
 
 function start(answers: Answers = {}) {
   const { client, asked } = makeClient({
@@ -35,7 +36,7 @@ function start(answers: Answers = {}) {
   const app = {
     commands,
     shell: {
-      add: jest.fn((widget: Widget) => added.push(widget)),
+      add: anArea(added),
       activateById: jest.fn()
     }
   } as any;

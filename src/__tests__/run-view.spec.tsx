@@ -133,8 +133,66 @@ describe('RunView', () => {
       expect(screen.getByRole('region', { name })).toBeTruthy();
     }
     expect(screen.queryByRole('region', { name: /^Logs/ })).toBeNull();
+    expect(screen.queryByRole('region', { name: /^Datasets/ })).toBeNull();
     expect(screen.getByText('1 min 15 s')).toBeTruthy();
     expect(screen.getByText('104.9 MB')).toBeTruthy();
+  });
+
+  it('shows the datasets that were read and written, with their versions', async () => {
+    const file = (path: string, made_by: string | null) => ({
+      path,
+      version: COMMIT_B,
+      digest: 'd'.repeat(64),
+      size: 2048,
+      made_by,
+      authority: 'derived'
+    });
+    const evil = '<img src=x onerror="window.hacked=1">';
+    const { actions, load } = show({
+      [run]: makeRun({
+        datasets: [
+          {
+            name: evil,
+            dataset: 'id-1',
+            direction: 'input',
+            version: COMMIT_A,
+            path: 'data/measured',
+            files: [file('2024/raw.csv', RUN_B)]
+          },
+          {
+            name: 'results',
+            dataset: 'id-2',
+            direction: 'output',
+            version: null,
+            path: null,
+            files: []
+          }
+        ]
+      })
+    });
+    await load();
+    const region = screen.getByRole('region', { name: /^Datasets/ });
+    const read = within(region).getByRole('group', { name: `${evil}, read` });
+    expect(read.textContent).toContain('Version aaaaaaaa of the dataset.');
+    expect(read.textContent).toContain('attached at data/measured now');
+    const row = within(read).getByRole('row', { name: /raw\.csv/ });
+    expect(row.textContent).toContain('found, not declared');
+    expect(row.textContent).toContain('bbbbbbbb');
+    expect(row.textContent).toContain('2.0 kB');
+    fireEvent.click(within(row).getByRole('button', { name: /^Run 2222/ }));
+    expect(actions.openRun).toHaveBeenCalledWith(RUN_B);
+    fireEvent.click(within(row).getByRole('button', { name: /^Made from/ }));
+    expect(actions.openProvenance).toHaveBeenCalledWith(
+      `file:${evil}//2024/raw.csv@${COMMIT_B}`,
+      'up'
+    );
+    const written = within(region).getByRole('group', {
+      name: 'results, written'
+    });
+    expect(written.textContent).toContain('The version is not known.');
+    expect(written.textContent).toContain('not attached');
+    expect(written.textContent).toContain('No files of it are recorded.');
+    expect(region.querySelector('img')).toBeNull();
   });
 
   it('shows parameters with their types and sorts them', async () => {

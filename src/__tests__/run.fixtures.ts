@@ -55,6 +55,7 @@ export function makeRun(changes: Partial<RunDetail> = {}): RunDetail {
         authority: 'derived'
       }
     ],
+    datasets: [],
     series: [],
     environment: {
       python: { version: '3.11.7', implementation: 'CPython' },

@@ -117,19 +117,20 @@ describe('the commands of the hub', () => {
       CommandIDs.push,
       CommandIDs.pull,
       CommandIDs.fetch,
+      CommandIDs.logOut,
       CommandIDs.disconnectHub
     ]);
     const enabled = () => ids.map(id => commands.isEnabled(id));
-    expect(enabled()).toEqual([true, false, false, false, false]);
+    expect(enabled()).toEqual([true, false, false, false, false, false]);
     expect(commands.label(CommandIDs.connectHub)).toBe('Connect to a Hub…');
     tracker.syncChanged.emit({ sync: aSync() });
     expect(hub.status).toEqual(aSync());
-    expect(enabled()).toEqual([true, true, true, true, true]);
+    expect(enabled()).toEqual([true, true, true, true, true, true]);
     expect(commands.label(CommandIDs.connectHub)).toBe('Log In on the Hub…');
     tracker.syncChanged.emit({
       sync: aSync({ supported: false, remote: null })
     });
-    expect(enabled()).toEqual([false, false, false, false, false]);
+    expect(enabled()).toEqual([false, false, false, false, false, false]);
   });
 
   it('push, and say what came of it', async () => {
@@ -191,20 +192,58 @@ describe('the commands of the hub', () => {
     ]);
   });
 
-  it('fetch', async () => {
-    const { commands } = await start(
+  it('fetch, and say what came of it when it has ended', async () => {
+    let now = aSync();
+    const { commands, posted, tracker } = await start(
       {},
       {
-        'v1/sync/fetch': {
-          state: 'fetched',
-          commits: 3,
-          head: 'c0ffee00',
-          message: ''
+        'v1/sync': () => json(now),
+        'v1/sync/fetch': () => {
+          now = aSync({ activity: 'fetching' });
+          return json(now);
         }
       }
     );
-    await commands.execute(CommandIDs.fetch);
+    const tell = (status: Partial<SyncStatus>): void => {
+      now = aSync(status);
+      tracker.syncChanged.emit({ sync: now });
+    };
+    const begun = (count: number): Promise<void> =>
+      waitFor(() => expect(posted()).toHaveLength(count), { timeout: 5000 });
+    let done = false;
+    const first = commands.execute(CommandIDs.fetch).then(value => {
+      done = true;
+      return value;
+    });
+    await begun(1);
+    tell({ activity: 'fetching', progress: { done: 10, total: 100 } });
+    // a push that has its turn before
+    tell({ activity: 'pushing', error: 'Away.', code: 'offline' });
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(done).toBe(false);
+    const fetched = {
+      state: 'fetched' as const,
+      commits: 3,
+      head: 'c0ffee00',
+      message: ''
+    };
+    tell({ fetched, behind: 3 });
+    expect(await first).toEqual(fetched);
     expect(told()).toEqual(['Fetched 3 commits. No file was changed.']);
+
+    const second = commands.execute(CommandIDs.fetch);
+    await begun(2);
+    tell({ error: 'Not there.', code: 'not_logged_in' });
+    expect(await second).toBeNull();
+    expect(told()).toEqual(['Not there.', 'Log In…']);
+
+    // whoever goes to another workspace is not told of this one
+    const third = commands.execute(CommandIDs.fetch);
+    await begun(3);
+    tracker.workspace = aWorkspace({ id: 'w2', path: 'other' });
+    tell({ activity: 'fetching' });
+    expect(await third).toBeNull();
+    expect(told()).toEqual([]);
   });
 
   it('log in, choose a project, and keep what was typed when it would not do', async () => {
@@ -289,6 +328,23 @@ describe('the commands of the hub', () => {
     expect(posted()).toEqual([
       ['v1/sync/remote', 'team/iris', { url: HUB, name: 'iris' }]
     ]);
+  });
+
+  it('log out only when that is meant, of the hub and not of one workspace', async () => {
+    const { commands, hub, posted } = await start(
+      {},
+      { 'v1/sync/logout': { items: [] } }
+    );
+    const first = commands.execute(CommandIDs.logOut);
+    const shown = await dialog();
+    expect(shown.textContent).toContain('all your workspaces');
+    await press('Cancel');
+    expect(await first).toBe(false);
+    const second = commands.execute(CommandIDs.logOut);
+    await press('Log Out');
+    expect(await second).toBe(true);
+    const { url } = hub.status!.remote!;
+    expect(posted()).toEqual([['v1/sync/logout', null, { url }]]);
   });
 
   it('disconnect only when that is meant', async () => {

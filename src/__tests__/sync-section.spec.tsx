@@ -91,15 +91,26 @@ describe('HubSection', () => {
     expect(line.getAttribute('aria-expanded')).toBe('true');
     expect(screen.getByText(EVIL)).toBeTruthy();
     expect(container.querySelector('img')).toBeNull();
-    for (const name of ['Push', 'Pull', 'Fetch', 'Disconnect…']) {
+    for (const name of ['Push', 'Pull', 'Fetch', 'Log Out…', 'Disconnect…']) {
       await click(name);
     }
     expect(executed.map(([id]) => id)).toEqual([
       CommandIDs.push,
       CommandIDs.pull,
       CommandIDs.fetch,
+      CommandIDs.logOut,
       CommandIDs.disconnectHub
     ]);
+    // whoever is not logged in is told so, and cannot log out
+    act(() =>
+      hub.set(aSync({ remote: { ...hub.status!.remote!, user: null } }))
+    );
+    expect(screen.getByRole('status').textContent).toBe(
+      'Not logged in on the hub'
+    );
+    expect(screen.queryByRole('button', { name: 'Log Out…' })).toBeNull();
+    await click('Log In…');
+    expect(executed.pop()).toEqual([CommandIDs.connectHub, {}]);
   });
 });
 

@@ -30,6 +30,7 @@ export function aSync(fields: Partial<SyncStatus> = {}): SyncStatus {
     error: '',
     code: '',
     retries: false,
+    fetched: null,
     ...fields
   };
 }

@@ -3,6 +3,7 @@
 
 import { ServerConnection } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
+import { Panel, type Widget } from '@lumino/widgets';
 
 import type { ApiClient } from '../api/client';
 import type {
@@ -16,6 +17,15 @@ import type {
 import type { IWorkspaceEvent } from '../tokens';
 import { EVENT_SCHEMA } from '../tokens';
 import { VERSION } from '../version';
+
+/** The main area of a shell, which takes what is added to it. */
+export function anArea(added: Widget[]): jest.Mock {
+  const area = new Panel();
+  return jest.fn((widget: Widget) => {
+    added.push(widget);
+    area.addWidget(widget);
+  });
+}
 
 /** A run as a row. */
 export function aRun(fields: Partial<RunSummary> = {}): RunSummary {

@@ -806,6 +806,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sync/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forget the API key for a hub, for all workspaces; the hub goes on to accept it */
+        post: operations["logOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sync/projects": {
         parameters: {
             query?: never;
@@ -883,7 +900,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take the hub's commits that are not here, without touching a file */
+        /** Begin to take the hub's commits that are not here, without touching a file; the event 'sync' tells when it is done, and the status what came of it */
         post: operations["fetch"];
         delete?: never;
         options?: never;
@@ -1785,6 +1802,12 @@ export interface components {
              */
             path: string | null;
             /**
+             * Dataset
+             * @description Name of the dataset that a file belongs to; its path is NAME//PATH then, and its id ends in a commit of the dataset
+             * @default null
+             */
+            dataset: string | null;
+            /**
              * Digest
              * @default null
              */
@@ -2064,6 +2087,14 @@ export interface components {
             name: string;
             /** Size */
             size: number;
+        };
+        /**
+         * LogOut
+         * @description Forget who one is on a hub.
+         */
+        LogOut: {
+            /** Url */
+            url: string;
         };
         /**
          * LogText
@@ -2493,6 +2524,39 @@ export interface components {
             message: string;
         };
         /**
+         * RunDataset
+         * @description A dataset that a run read, or wrote to.
+         */
+        RunDataset: {
+            /** Name */
+            name: string;
+            /**
+             * Dataset
+             * @description The dataset's id; empty if it is not known
+             */
+            dataset: string;
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "input" | "output";
+            /**
+             * Version
+             * @description The dataset's commit that the run read, or that holds what it wrote
+             */
+            version: string | null;
+            /**
+             * Path
+             * @description Where it is attached to the workspace now, relative to the workspace's root
+             */
+            path: string | null;
+            /**
+             * Files
+             * @description Paths within the dataset; versions are commits of the dataset
+             */
+            files: components["schemas"]["RunFile"][];
+        };
+        /**
          * RunDetail
          * @description Everything known of a run.
          */
@@ -2551,6 +2615,8 @@ export interface components {
             inputs: components["schemas"]["RunFile"][];
             /** Outputs */
             outputs: components["schemas"]["RunFile"][];
+            /** Datasets */
+            datasets: components["schemas"]["RunDataset"][];
             /** Series */
             series: components["schemas"]["SeriesInfo"][];
             /** Environment */
@@ -3035,6 +3101,8 @@ export interface components {
              * @description Whether what failed is tried again by itself
              */
             retries: boolean;
+            /** @description What the last fetch came to; None while it is under way, and if it failed */
+            fetched: components["schemas"]["SyncResult"] | null;
         };
         /**
          * Table
@@ -3384,6 +3452,7 @@ export type LiveRun = components['schemas']['LiveRun'];
 export type LiveSeries = components['schemas']['LiveSeries'];
 export type LogIn = components['schemas']['LogIn'];
 export type LogInfo = components['schemas']['LogInfo'];
+export type LogOut = components['schemas']['LogOut'];
 export type LogText = components['schemas']['LogText'];
 export type Merge = components['schemas']['Merge'];
 export type MergeAnswer = components['schemas']['MergeAnswer'];
@@ -3405,6 +3474,7 @@ export type Restore = components['schemas']['Restore'];
 export type RestoreResult = components['schemas']['RestoreResult'];
 export type Rollback = components['schemas']['Rollback'];
 export type RollbackResult = components['schemas']['RollbackResult'];
+export type RunDataset = components['schemas']['RunDataset'];
 export type RunDetail = components['schemas']['RunDetail'];
 export type RunFile = components['schemas']['RunFile'];
 export type RunList = components['schemas']['RunList'];
@@ -7166,6 +7236,66 @@ export interface operations {
             };
         };
     };
+    logOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogOut"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubLogins"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHubProjects: {
         parameters: {
             query: {
@@ -7505,7 +7635,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SyncResult"];
+                    "application/json": components["schemas"]["SyncStatus"];
                 };
             };
             /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
@@ -7555,15 +7685,6 @@ export interface operations {
             };
             /** @description A fault of ours; the server's log has the details (internal) */
             500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
-            502: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,9 +8,10 @@ import * as React from 'react';
 import type { Column } from '../api/schema';
 import { useSignal } from '../panel/hooks';
 import { TextButton } from '../run/components';
+import { hideColumn, moveColumn, pinColumn } from './arrange';
 import { columnTitle, kindTitle } from './cells';
 import type { ExplorerModel } from './model';
-import { moveItem, type Direction } from './state';
+import type { Direction } from './state';
 
 const KINDS: Column['kind'][] = ['field', 'metric', 'parameter', 'label'];
 
@@ -40,31 +41,6 @@ export function ColumnList(props: {
     ({ key }) => !shown.includes(key) && matches(key)
   );
 
-  const change = (columns: string[], stay: readonly string[] = pinned): void =>
-    model.update({ columns, pinned: [...stay] });
-  const pin = (key: string): void =>
-    pinned.includes(key)
-      ? change(
-          [key, ...scrolling],
-          pinned.filter(each => each !== key)
-        )
-      : change(
-          scrolling.filter(each => each !== key),
-          [...pinned, key]
-        );
-  const hide = (key: string): void =>
-    change(
-      scrolling.filter(each => each !== key),
-      pinned.filter(each => each !== key)
-    );
-  const move = (key: string, to: number): void => {
-    if (pinned.includes(key)) {
-      change([...scrolling], moveItem(pinned, key, to));
-    } else {
-      change(moveItem(scrolling, key, to));
-    }
-  };
-
   const rows = (keys: readonly string[]): React.ReactNode =>
     keys.map((key, index) =>
       matches(key) ? (
@@ -73,16 +49,16 @@ export function ColumnList(props: {
           {...{ model, trans, columnKey: key, index }}
           count={keys.length}
           isPinned={pinned.includes(key)}
-          onPin={() => pin(key)}
-          onHide={() => hide(key)}
-          onMove={to => move(key, to)}
+          onPin={() => pinColumn(model, key)}
+          onHide={() => hideColumn(model, key)}
+          onMove={to => moveColumn(model, key, to)}
           onDrag={() => setDragged(key)}
           onDrop={() => {
             const isSameList =
               dragged !== null &&
               pinned.includes(dragged) === pinned.includes(key);
             if (isSameList) {
-              move(dragged, index);
+              moveColumn(model, dragged, index);
             }
             setDragged(null);
           }}
@@ -120,7 +96,9 @@ export function ColumnList(props: {
                     <input
                       type="checkbox"
                       checked={false}
-                      onChange={() => change([...scrolling, key])}
+                      onChange={() =>
+                        model.update({ columns: [...scrolling, key] })
+                      }
                     />
                     <span>{columnTitle(model.column(key), key, trans)}</span>
                   </label>

@@ -7,14 +7,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { DataGrid, RendererMap, type DataModel } from '@lumino/datagrid';
 import type { Message } from '@lumino/messaging';
 
+import { resizeColumn } from './arrange';
 import { columnTitle } from './cells';
+import { ColumnMenu } from './columnmenu';
 import { Copies } from './copies';
 import { RunsDataModel } from './datamodel';
-import {
-  RunsKeyHandler,
-  RunsMouseHandler,
-  type IHandlerOptions
-} from './handlers';
+import { RunsMouseHandler, type IHandlerOptions } from './handlers';
+import { HeaderCursor } from './headers';
+import { RunsKeyHandler } from './keys';
 import { Mirror } from './mirror';
 import type { ExplorerModel } from './model';
 import { RunsRenderer } from './renderer';
@@ -65,10 +65,19 @@ export class RunsGrid extends DataGrid {
     this.addClass('jp-DotscienceGrid');
     this._theme = readTheme(document.body);
     this._data = new RunsDataModel(model, () => this._look(STILL));
-    this._mirror = new Mirror({ grid: this, model, trans });
+    this._headers = new HeaderCursor(model);
+    const headers = this._headers;
+    this._mirror = new Mirror({ grid: this, headers, model, trans });
+    this._menu = new ColumnMenu({
+      model,
+      trans,
+      fit: key => this._fitContent(key),
+      done: () => this.focus()
+    });
     const renderer = new RunsRenderer({
       model,
       data: () => this._data,
+      headers,
       theme: () => this._theme,
       trans
     });
@@ -76,8 +85,10 @@ export class RunsGrid extends DataGrid {
     const handlers: IHandlerOptions = {
       model,
       data: () => this._data,
+      headers,
       open: _options.open,
       menu: _options.menu,
+      columnMenu: (key, x, y) => this._menu.open(key, x, y),
       fit: key => this._fitContent(key),
       mark: x => this._mark(x)
     };
@@ -91,6 +102,7 @@ export class RunsGrid extends DataGrid {
     model.changed.connect(this._onModelChanged, this);
     model.rowsChanged.connect(this._onRowsChanged, this);
     model.selection.changed.connect(this._onSelectionChanged, this);
+    headers.changed.connect(this._onHeaderChanged, this);
     themeManager?.themeChanged.connect(this._onThemeChanged, this);
   }
 
@@ -103,6 +115,7 @@ export class RunsGrid extends DataGrid {
     model.rowsChanged.disconnect(this._onRowsChanged, this);
     model.selection.changed.disconnect(this._onSelectionChanged, this);
     themeManager?.themeChanged.disconnect(this._onThemeChanged, this);
+    this._menu.dispose();
     for (const timer of [this._lookTimer, this._tellTimer]) {
       if (timer !== null) {
         clearTimeout(timer);
@@ -136,6 +149,11 @@ export class RunsGrid extends DataGrid {
   private _onModelChanged(): void {
     this._data.sync();
     this._fit();
+    const words = this._columnWords();
+    if (words !== this._said) {
+      this._said = words;
+      this._mirror.say(words);
+    }
     this._look(0);
     this._tell();
   }
@@ -149,6 +167,42 @@ export class RunsGrid extends DataGrid {
   private _onSelectionChanged(): void {
     this._data.redraw();
     this._mirror.update();
+  }
+
+  private _onHeaderChanged(): void {
+    const isOn = this._headers.key !== null;
+    if (isOn && !this._wasOnHeader) {
+      this._mirror.say(
+        this._options.trans.__(
+          'Headers. Enter sorts, with Shift as a further key; Shift and the left or right arrow change the width; Shift+F10 has more; the down arrow goes back to the rows.'
+        )
+      );
+    }
+    this._wasOnHeader = isOn;
+    this._said = this._columnWords();
+    this._data.redraw();
+    this._mirror.update();
+  }
+
+  /** What can be changed of the column whose header keys act on; `''` while they act on rows. */
+  private _columnWords(): string {
+    const { model, trans } = this._options;
+    const { key } = this._headers;
+    if (key === null) {
+      return '';
+    }
+    const title = columnTitle(model.column(key), key, trans);
+    const sort = model.state.sort.find(each => each.key === key);
+    const width = model.state.widths[key];
+    return [
+      title,
+      sort
+        ? sort.descending
+          ? trans.__('sorted descending')
+          : trans.__('sorted ascending')
+        : trans.__('not sorted'),
+      ...(width === undefined ? [] : [trans.__('%1 pixels wide', width)])
+    ].join(', ');
   }
 
   private _onThemeChanged(): void {
@@ -203,8 +257,7 @@ export class RunsGrid extends DataGrid {
     // As wide as it would be in bold digits, with room for a star or an arrow.
     gc.font = `700 ${size}px ${family}`;
     const widest = Math.max(...texts.map(text => gc.measureText(text).width));
-    const width = Math.round(Math.min(MOST_FITTED, widest + 32));
-    model.update({ widths: { ...model.state.widths, [key]: width } });
+    resizeColumn(model, key, Math.min(MOST_FITTED, widest + 32));
   }
 
   private _width(key: string): number {
@@ -256,10 +309,14 @@ export class RunsGrid extends DataGrid {
   private _copies = new Copies(this);
   private _data: RunsDataModel;
   private _drop = document.createElement('div');
+  private _headers: HeaderCursor;
   private _lookTimer: ReturnType<typeof setTimeout> | null = null;
+  private _menu: ColumnMenu;
   private _mirror: Mirror;
+  private _said = '';
   private _tellTimer: ReturnType<typeof setTimeout> | null = null;
   private _theme: ITheme;
+  private _wasOnHeader = false;
 }
 
 /**

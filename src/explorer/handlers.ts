@@ -8,9 +8,10 @@ import {
   type DataModel
 } from '@lumino/datagrid';
 
+import { moveColumn, resizeColumn } from './arrange';
 import type { RunsDataModel } from './datamodel';
+import type { HeaderCursor } from './headers';
 import type { ExplorerModel } from './model';
-import { moveItem } from './state';
 
 /** How far the mouse must move before a header is dragged rather than clicked, in px. */
 const DRAG = 6;
@@ -26,11 +27,17 @@ export interface IHandlerOptions {
   /** Knows which column is where. */
   data: () => RunsDataModel;
 
+  /** The header that keys act on. */
+  headers: HeaderCursor;
+
   /** Open a run. */
   open: (run: string) => void;
 
   /** Show what can be done with a run, at a place on the page. */
   menu: (run: string, x: number, y: number) => void;
+
+  /** Show what can be done with a column, at a place on the page. */
+  columnMenu: (key: string, x: number, y: number) => void;
 
   /** Give a column the width of its content. */
   fit: (key: string) => void;
@@ -59,6 +66,7 @@ export class RunsMouseHandler extends BasicMouseHandler {
   }
 
   onMouseDown(grid: DataGrid, event: MouseEvent): void {
+    this._options.headers.leave();
     const hit = grid.hitTest(event.clientX, event.clientY);
     if (hit.region === 'body' || hit.region === 'row-header') {
       const how = event.shiftKey
@@ -110,13 +118,7 @@ export class RunsMouseHandler extends BasicMouseHandler {
       if (!press.isDrag) {
         model.sortBy(press.key, event.shiftKey);
       } else if (press.to >= 0) {
-        if (press.region === 'corner-header') {
-          model.update({ pinned: moveItem(model.pinned, press.key, press.to) });
-        } else {
-          model.update({
-            columns: moveItem(model.scrolling, press.key, press.to)
-          });
-        }
+        moveColumn(model, press.key, press.to);
       }
     }
     super.onMouseUp(grid, event);
@@ -144,7 +146,17 @@ export class RunsMouseHandler extends BasicMouseHandler {
   onContextMenu(grid: DataGrid, event: MouseEvent): void {
     const hit = grid.hitTest(event.clientX, event.clientY);
     const isRow = hit.region === 'body' || hit.region === 'row-header';
-    const { menu, model } = this._options;
+    const { columnMenu, data, menu, model } = this._options;
+    if (!isRow && hit.region !== 'void') {
+      event.preventDefault();
+      event.stopPropagation();
+      columnMenu(
+        data().key(hit.region, hit.column),
+        event.clientX,
+        event.clientY
+      );
+      return;
+    }
     const row = isRow ? model.rows.row(hit.row) : null;
     if (!row) {
       return;
@@ -202,9 +214,9 @@ export class RunsMouseHandler extends BasicMouseHandler {
   ): void {
     const { data, model } = this._options;
     const key = data().key(region, column);
-    const width = Math.round(grid.columnSize(region, column));
+    const width = grid.columnSize(region, column);
     if (key !== undefined && width > 0) {
-      model.update({ widths: { ...model.state.widths, [key]: width } });
+      resizeColumn(model, key, width);
     }
   }
 
@@ -238,130 +250,4 @@ interface IPress {
   readonly x: number;
   isDrag: boolean;
   to: number;
-}
-
-/**
- * What keys do: they move the active row, select, and open runs.
- */
-export class RunsKeyHandler implements DataGrid.IKeyHandler {
-  /**
-   * Create a handler.
-   *
-   * @param _options - What it works with
-   */
-  constructor(private readonly _options: IHandlerOptions) {}
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
-  }
-
-  onKeyDown(grid: DataGrid, event: KeyboardEvent): void {
-    const { model, open } = this._options;
-    const { selection } = model;
-    const rows = Math.max(
-      1,
-      Math.floor(grid.pageHeight / grid.defaultSizes.rowHeight) - 1
-    );
-    switch (event.key) {
-      case 'ArrowUp':
-        this._step(grid, event, -1);
-        break;
-      case 'ArrowDown':
-        this._step(grid, event, 1);
-        break;
-      case 'PageUp':
-        this._step(grid, event, -rows);
-        break;
-      case 'PageDown':
-        this._step(grid, event, rows);
-        break;
-      case 'Home':
-        this._step(grid, event, -Infinity);
-        break;
-      case 'End':
-        this._step(grid, event, Infinity);
-        break;
-      case 'ArrowLeft':
-        grid.scrollByStep('left');
-        break;
-      case 'ArrowRight':
-        grid.scrollByStep('right');
-        break;
-      case ' ':
-        if (selection.row >= 0) {
-          void model.selectRow(selection.row, 'toggle');
-        }
-        break;
-      case 'Enter':
-        if (selection.active !== null) {
-          open(selection.active);
-        }
-        break;
-      case 'Escape':
-        selection.set([]);
-        break;
-      case 'ContextMenu':
-        this._menu(grid);
-        break;
-      case 'F10':
-        if (!event.shiftKey) {
-          return;
-        }
-        this._menu(grid);
-        break;
-      case 'a':
-        if (!event.ctrlKey && !event.metaKey) {
-          return;
-        }
-        void model.selectRange(0, Math.max(0, model.total - 1));
-        break;
-      default:
-        return;
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  private _step(grid: DataGrid, event: KeyboardEvent, by: number): void {
-    const { model } = this._options;
-    const last = model.total - 1;
-    if (last < 0) {
-      return;
-    }
-    const { row } = model.selection;
-    const from =
-      row >= 0 ? row : (grid.currentViewport?.firstRow ?? 0) - Math.sign(by);
-    const to = Math.min(last, Math.max(0, from + by));
-    const how = event.shiftKey
-      ? 'range'
-      : event.ctrlKey || event.metaKey
-        ? 'move'
-        : 'one';
-    void model.selectRow(to, how);
-    grid.scrollToRow(model.selection.row);
-  }
-
-  private _menu(grid: DataGrid): void {
-    const { menu, model } = this._options;
-    const { active, row } = model.selection;
-    if (active === null || row < 0) {
-      return;
-    }
-    grid.scrollToRow(row);
-    const box = grid.viewport.node.getBoundingClientRect();
-    menu(
-      active,
-      box.left + 24,
-      box.top +
-        grid.headerHeight +
-        (row + 1) * grid.defaultSizes.rowHeight -
-        grid.scrollY
-    );
-  }
-
-  private _isDisposed = false;
 }

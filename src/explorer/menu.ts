@@ -17,12 +17,15 @@ export class ExplorerMenu {
    *
    * @param _commands - The application's commands; those that are missing are left out
    * @param _model - Knows the workspace and which runs are selected
+   * @param done - Called before the menu closes: the focus goes back to where it was
    */
   constructor(
     private readonly _commands: CommandRegistry,
-    private readonly _model: ExplorerModel
+    private readonly _model: ExplorerModel,
+    done: () => void
   ) {
     this._menu = new Menu({ commands: _commands });
+    this._menu.aboutToClose.connect(done);
   }
 
   /**

@@ -6,6 +6,7 @@ import { UUID } from '@lumino/coreutils';
 import type { DataGrid } from '@lumino/datagrid';
 
 import { cellText, columnTitle } from './cells';
+import type { HeaderCursor } from './headers';
 import type { ExplorerModel } from './model';
 
 /** How many rows are told at a time. */
@@ -34,13 +35,21 @@ export class Mirror {
     this._body.className = 'jp-Dotscience-visuallyHidden';
     this._body.setAttribute('role', 'rowgroup');
     node.appendChild(this._body);
+    this._news.className = 'jp-Dotscience-visuallyHidden';
+    this._news.setAttribute('role', 'status');
+    grid.node.appendChild(this._news);
+  }
+
+  /** Have something said that the grid itself does not say. */
+  say(text: string): void {
+    this._news.textContent = text;
   }
 
   /** Tell what is on the screen now. */
   update(): void {
-    const { grid, model, trans } = this._options;
+    const { grid, headers, model, trans } = this._options;
     const node = grid.viewport.node;
-    const keys = [...model.pinned, ...model.scrolling];
+    const { keys } = headers;
     const total = Math.max(0, model.total);
     node.setAttribute('aria-rowcount', String(total + 1));
     node.setAttribute('aria-colcount', String(keys.length));
@@ -81,7 +90,10 @@ export class Mirror {
       rows.push(row);
     }
     this._body.replaceChildren(...rows);
-    if (active >= 0 && active < total) {
+    if (headers.key !== null) {
+      const column = keys.indexOf(headers.key);
+      node.setAttribute('aria-activedescendant', `${this._id}-head-${column}`);
+    } else if (active >= 0 && active < total) {
       node.setAttribute('aria-activedescendant', `${this._id}-${active}`);
     } else {
       node.removeAttribute('aria-activedescendant');
@@ -92,8 +104,10 @@ export class Mirror {
     const { model, trans } = this._options;
     const row = element('row');
     row.setAttribute('aria-rowindex', '1');
-    for (const key of keys) {
+    keys.forEach((key, column) => {
       const cell = element('columnheader');
+      cell.id = `${this._id}-head-${column}`;
+      cell.setAttribute('aria-haspopup', 'menu');
       cell.textContent = columnTitle(model.column(key), key, trans);
       const sort = model.state.sort.find(each => each.key === key);
       if (sort) {
@@ -103,12 +117,13 @@ export class Mirror {
         );
       }
       row.appendChild(cell);
-    }
+    });
     return row;
   }
 
   private _body = document.createElement('div');
   private _id = `dotscience-grid-${UUID.uuid4()}`;
+  private _news = document.createElement('div');
 }
 
 /**
@@ -119,6 +134,9 @@ export namespace Mirror {
   export interface IOptions {
     /** The table. */
     grid: DataGrid;
+
+    /** The header that keys act on. */
+    headers: HeaderCursor;
 
     /** The runs. */
     model: ExplorerModel;

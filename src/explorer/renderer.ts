@@ -7,11 +7,15 @@ import { CellRenderer, type GraphicsContext } from '@lumino/datagrid';
 
 import { cellText, columnTitle } from './cells';
 import type { Cell, RunsDataModel } from './datamodel';
+import type { HeaderCursor } from './headers';
 import type { ExplorerModel } from './model';
 import type { ITheme } from './theme';
 
 /** Room beside a cell's text, in px. */
 const PADDING = 8;
+
+/** How thick the frame of the header is that keys act on, in px. */
+const FOCUS = 2;
 
 /** How much of the brand's colour the ground of a selected row has. */
 const SELECTED = 0.2;
@@ -49,7 +53,7 @@ export class RunsRenderer extends CellRenderer {
     gc: GraphicsContext,
     config: CellRenderer.CellConfig
   ): void {
-    const { data, model, theme, trans } = this._options;
+    const { data, headers, model, theme, trans } = this._options;
     const { text, brand, family, size, dim } = theme();
     const key = data().key(config.region, config.column);
     const column = model.column(key);
@@ -76,6 +80,14 @@ export class RunsRenderer extends CellRenderer {
       left: PADDING,
       right
     });
+    if (headers.key === key) {
+      gc.fillStyle = brand;
+      const { x, y, width, height } = config;
+      gc.fillRect(x, y, width - 1, FOCUS);
+      gc.fillRect(x, y + height - 1 - FOCUS, width - 1, FOCUS);
+      gc.fillRect(x, y, FOCUS, height - 1);
+      gc.fillRect(x + width - 1 - FOCUS, y, FOCUS, height - 1);
+    }
   }
 
   private _paintCell(
@@ -219,6 +231,9 @@ export namespace RunsRenderer {
 
     /** Knows which column is where. */
     data: () => RunsDataModel;
+
+    /** The header that keys act on. */
+    headers: HeaderCursor;
 
     /** The colours of the moment. */
     theme: () => ITheme;

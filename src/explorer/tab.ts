@@ -47,7 +47,7 @@ export function createExplorerTab(options: {
   const { tracker, commands, workspace, trans } = options;
   const client = new ExplorerClient(tracker.client.serverSettings, workspace);
   const model = new ExplorerModel({ client, state: options.state });
-  const menu = new ExplorerMenu(commands, model);
+  const menu = new ExplorerMenu(commands, model, () => content.focus());
   const name = PathExt.basename(workspace);
 
   const actions: ExplorerWidget.IActions = {

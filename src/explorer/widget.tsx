@@ -94,8 +94,13 @@ export class ExplorerWidget extends Panel {
     this.model.dispose();
   }
 
-  protected onActivateRequest(msg: Message): void {
+  /** Put the focus on the table. */
+  focus(): void {
     this._grid.focus();
+  }
+
+  protected onActivateRequest(msg: Message): void {
+    this.focus();
   }
 
   protected onAfterShow(msg: Message): void {

@@ -200,6 +200,15 @@ function Versions(props: {
     }),
     [trans]
   );
+  if (yours === null && theirs === null) {
+    return (
+      <div className="jp-DotscienceConflict-unshown">
+        <Empty>
+          {trans.__('The two versions cannot be shown here as text.')}
+        </Empty>
+      </div>
+    );
+  }
   return (
     <>
       <div className="jp-DotscienceConflict-heads" aria-hidden="true">
@@ -210,26 +219,20 @@ function Versions(props: {
           {theirs === null ? trans.__('Theirs: removed') : trans.__('Theirs')}
         </span>
       </div>
-      {yours === null && theirs === null ? (
-        <Empty>
-          {trans.__('The two versions cannot be shown here as text.')}
-        </Empty>
-      ) : (
-        <TextRows
-          text={text}
-          label={
-            yours === null
-              ? trans.__('Yours is removed; theirs')
-              : theirs === null
-                ? trans.__('Theirs is removed; yours')
-                : trans.__('Yours and theirs')
-          }
-          scope={scope}
-          view={view}
-          names={names}
-          trans={trans}
-        />
-      )}
+      <TextRows
+        text={text}
+        label={
+          yours === null
+            ? trans.__('Yours is removed; theirs')
+            : theirs === null
+              ? trans.__('Theirs is removed; yours')
+              : trans.__('Yours and theirs')
+        }
+        scope={scope}
+        view={view}
+        names={names}
+        trans={trans}
+      />
     </>
   );
 }

@@ -17,6 +17,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { CommandIDs } from '../commands';
 import type { CompareWidget } from '../compare/widget';
 import { compareIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import { shortId } from '../run/format';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
@@ -116,7 +117,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           ({ content: { model } }) => model.a.run === a && model.b.run === b
         );
         if (open) {
-          app.shell.activateById(open.id);
+          showTab(app.shell, open);
           return;
         }
         const tab = createCompareTab({
@@ -139,9 +140,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
             void tabs.save(tab);
           }
         });
-        app.shell.add(tab, 'main');
-        await tabs.add(tab);
-        app.shell.activateById(tab.id);
+        await openTab(app.shell, tabs, tab);
       }
     });
 

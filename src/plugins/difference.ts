@@ -17,6 +17,7 @@ import { CommandIDs } from '../commands';
 import type { DifferenceOptions } from '../difference/options';
 import type { DifferenceWidget } from '../difference/widget';
 import { compareIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 const NAMESPACE = 'dotscience-difference';
@@ -142,7 +143,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           model.isOf(workspace.path, old, newer)
         );
         if (open) {
-          app.shell.activateById(open.id);
+          showTab(app.shell, open);
           if (file) {
             await open.content.model.choose(file);
           }
@@ -170,9 +171,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
             void tabs.save(tab);
           }
         });
-        app.shell.add(tab, 'main');
-        await tabs.add(tab);
-        app.shell.activateById(tab.id);
+        await openTab(app.shell, tabs, tab);
       }
     });
 

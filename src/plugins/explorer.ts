@@ -22,6 +22,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { CommandIDs } from '../commands';
 import type { ExplorerWidget } from '../explorer/widget';
 import { explorerIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 const NAMESPACE = 'dotscience-explorer';
@@ -118,7 +119,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         );
         if (open) {
           show(open, args);
-          shell.activateById(open.id);
+          showTab(shell, open);
           return;
         }
         const { createExplorerTab } = await import('../explorer/tab');
@@ -139,9 +140,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           window.clearTimeout(timer);
           timer = window.setTimeout(() => void keep(tab), SETTLE);
         });
-        shell.add(tab, 'main');
-        await tabs.add(tab);
-        shell.activateById(tab.id);
+        await openTab(shell, tabs, tab);
       }
     });
 

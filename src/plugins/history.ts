@@ -22,6 +22,7 @@ import { CommandIDs } from '../commands';
 import type { CommitBrowser } from '../history/browse';
 import type { HistoryWidget } from '../history/widget';
 import { restoreIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 /**
@@ -126,7 +127,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         ({ content: { model } }) => model.contentsPath === contentsPath
       );
       if (shown) {
-        shell.activateById(shown.id);
+        showTab(shell, shown);
         return;
       }
       const [{ createHistoryTab }, { HistoryClient }] = await Promise.all([
@@ -141,9 +142,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         contentsPath,
         trans
       });
-      shell.add(tab, 'main');
-      await tabs.add(tab);
-      shell.activateById(tab.id);
+      await openTab(shell, tabs, tab);
     };
 
     commands.addCommand(CommandIDs.openHistory, {

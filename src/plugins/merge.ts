@@ -14,6 +14,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CommandIDs } from '../commands';
 import { mergeIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import type { MergeWidget } from '../merge/widget';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
@@ -100,7 +101,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           ({ content }) => content.model.client.workspace === root
         );
         if (open) {
-          app.shell.activateById(open.id);
+          showTab(app.shell, open);
           await open.content.model.load();
           return;
         }
@@ -113,9 +114,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           workspace,
           trans
         });
-        app.shell.add(tab, 'main');
-        await tabs.add(tab);
-        app.shell.activateById(tab.id);
+        await openTab(app.shell, tabs, tab);
       }
     });
 

@@ -19,6 +19,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CommandIDs } from '../commands';
 import { compareIcon, dotscienceIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import type { Direction } from '../provenance/client';
 import type { SaveFormat } from '../provenance/export';
 import type { LineagesWidget } from '../provenance/lineages';
@@ -128,7 +129,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
             model.query.direction === direction
         );
         if (open) {
-          shell.activateById(open.id);
+          showTab(shell, open);
           return;
         }
         const tab = createProvenanceTab({
@@ -153,9 +154,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
             void tabs.save(tab);
           }
         });
-        shell.add(tab, 'main');
-        await tabs.add(tab);
-        shell.activateById(tab.id);
+        await openTab(shell, tabs, tab);
       }
     });
 
@@ -192,9 +191,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           b: String(args.b),
           trans
         });
-        shell.add(tab, 'main');
-        await lineages.add(tab);
-        shell.activateById(tab.id);
+        await openTab(shell, lineages, tab);
       }
     });
 

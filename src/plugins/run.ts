@@ -17,6 +17,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CommandIDs } from '../commands';
 import { restoreIcon, runIcon } from '../icons';
+import { openTab, showTab } from '../mainarea';
 import type { RunWidget } from '../run/widget';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
@@ -93,7 +94,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         const { createRunTab } = await import('../run/tab');
         const open = tabs.find(tab => tab.content.model.run === run);
         if (open) {
-          app.shell.activateById(open.id);
+          showTab(app.shell, open);
           return;
         }
         const tab = createRunTab({
@@ -104,9 +105,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           themeManager,
           trans
         });
-        app.shell.add(tab, 'main');
-        await tabs.add(tab);
-        app.shell.activateById(tab.id);
+        await openTab(app.shell, tabs, tab);
       }
     });
 

@@ -8,7 +8,7 @@ import type {
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { StatusItem } from '../panel/statusitem';
+import { WorkspaceStatusItem } from '../panel/statusitem';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 /**
@@ -30,14 +30,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
       return;
     }
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
-    const item = new StatusItem(tracker, app.commands, trans);
-    statusBar.registerStatusItem('dotscience-jupyter:statusbar', {
-      item,
-      align: 'left',
-      rank: 100,
-      isActive: () => item.isActive,
-      activeStateChanged: item.activeChanged
-    });
+    new WorkspaceStatusItem(tracker, app.commands, trans).addTo(
+      statusBar,
+      'dotscience-jupyter:statusbar',
+      100
+    );
   }
 };
 

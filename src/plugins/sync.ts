@@ -18,6 +18,10 @@ import { HubState } from '../sync/state';
 import { HubStatusItem } from '../sync/statusitem';
 import { IHubState, IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
+/** What can be done with a hub, as `../sync/actions` calls it. */
+type SyncAction =
+  'connect' | 'push' | 'pull' | 'fetch' | 'logOut' | 'disconnect';
+
 /**
  * Provides what is known of the hub, and the commands that act on it.
  */
@@ -81,14 +85,11 @@ export const hubStatusPlugin: JupyterFrontEndPlugin<void> = {
       return;
     }
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
-    const item = new HubStatusItem(hub, app.commands, trans);
-    statusBar.registerStatusItem('dotscience-jupyter:hub-status', {
-      item,
-      align: 'left',
-      rank: 101,
-      isActive: () => item.isActive,
-      activeStateChanged: item.activeChanged
-    });
+    new HubStatusItem(hub, app.commands, trans).addTo(
+      statusBar,
+      'dotscience-jupyter:hub-status',
+      101
+    );
   }
 };
 
@@ -101,74 +102,72 @@ function addCommands(parts: ISyncParts): string[] {
   const { app, hub, tracker, trans } = parts;
   const { commands } = app;
   const isConnected = (): boolean => Boolean(hub.status?.remote);
-  const execute = async (
-    what: 'connect' | 'disconnect' | 'push' | 'fetch' | 'pull'
-  ): Promise<unknown> => {
-    const actions = await import('../sync/actions');
-    return actions.act<unknown>(parts, actions[what]);
+  const ids: string[] = [];
+  const add = (
+    id: string,
+    action: SyncAction,
+    words: { label: string | (() => string); caption: string },
+    isEnabled = isConnected
+  ): void => {
+    commands.addCommand(id, {
+      ...words,
+      icon: hubIcon,
+      isEnabled,
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: async () => {
+        const actions = await import('../sync/actions');
+        return actions.act<unknown>(parts, actions[action]);
+      }
+    });
+    ids.push(id);
   };
-  const describedBy = { args: { type: 'object', properties: {} } };
-
-  commands.addCommand(CommandIDs.connectHub, {
-    label: () =>
-      isConnected()
-        ? trans.__('Log In on the Hub…')
-        : trans.__('Connect to a Hub…'),
-    caption: trans.__(
-      'Choose the hub and the project to which the commits of this workspace are sent'
-    ),
-    icon: hubIcon,
-    isEnabled: () =>
-      tracker.workspace !== null && (hub.status?.supported ?? false),
-    describedBy,
-    execute: () => execute('connect')
-  });
-  commands.addCommand(CommandIDs.disconnectHub, {
-    label: trans.__('Disconnect from the Hub…'),
-    caption: trans.__(
-      'Send no more commits there; nothing is deleted, neither here nor there'
-    ),
-    icon: hubIcon,
-    isEnabled: isConnected,
-    describedBy,
-    execute: () => execute('disconnect')
-  });
-  commands.addCommand(CommandIDs.push, {
+  add(
+    CommandIDs.connectHub,
+    'connect',
+    {
+      label: () =>
+        isConnected()
+          ? trans.__('Log In on the Hub…')
+          : trans.__('Connect to a Hub…'),
+      caption: trans.__(
+        'Choose the hub and the project to which the commits of this workspace are sent'
+      )
+    },
+    () => tracker.workspace !== null && (hub.status?.supported ?? false)
+  );
+  add(CommandIDs.push, 'push', {
     label: trans.__('Push to the Hub'),
-    caption: trans.__('Send the hub every commit that it does not have'),
-    icon: hubIcon,
-    isEnabled: isConnected,
-    describedBy,
-    execute: () => execute('push')
+    caption: trans.__('Send the hub every commit that it does not have')
   });
-  commands.addCommand(CommandIDs.fetch, {
-    label: trans.__('Fetch from the Hub'),
-    caption: trans.__(
-      'Take the hub’s commits that are not here, without touching a file'
-    ),
-    icon: hubIcon,
-    isEnabled: isConnected,
-    describedBy,
-    execute: () => execute('fetch')
-  });
-  commands.addCommand(CommandIDs.pull, {
+  add(CommandIDs.pull, 'pull', {
     label: trans.__('Pull from the Hub'),
     caption: trans.__(
       'Take the hub’s commits and bring the files to the newest, where they build upon what is here'
-    ),
-    icon: hubIcon,
-    isEnabled: isConnected,
-    describedBy,
-    execute: () => execute('pull')
+    )
   });
-
-  const ids = [
-    CommandIDs.connectHub,
-    CommandIDs.push,
-    CommandIDs.pull,
-    CommandIDs.fetch,
-    CommandIDs.disconnectHub
-  ];
+  add(CommandIDs.fetch, 'fetch', {
+    label: trans.__('Fetch from the Hub'),
+    caption: trans.__(
+      'Take the hub’s commits that are not here, without touching a file'
+    )
+  });
+  add(
+    CommandIDs.logOut,
+    'logOut',
+    {
+      label: trans.__('Log Out of the Hub…'),
+      caption: trans.__(
+        'Forget who you are on the hub, for all workspaces of this server; nothing is deleted'
+      )
+    },
+    () => Boolean(hub.status?.remote?.user)
+  );
+  add(CommandIDs.disconnectHub, 'disconnect', {
+    label: trans.__('Disconnect from the Hub…'),
+    caption: trans.__(
+      'Send no more commits there; nothing is deleted, neither here nor there'
+    )
+  });
   const changed = (): void =>
     ids.forEach(id => commands.notifyCommandChanged(id));
   hub.changed.connect(changed);

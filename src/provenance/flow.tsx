@@ -187,9 +187,22 @@ function Drawing(props: IFlowProps): JSX.Element {
   // arrow heads are found by ids, which tabs must not share
   const flowId = prefix.replace(/\W/g, '');
   const hintId = `${prefix}-hint`;
-  const isDrawn = useStore(state =>
-    selected === null ? false : state.nodeLookup.has(selected)
-  );
+  // what is not in view is not drawn, so readers must not be sent there
+  const isDrawn = useStore(state => {
+    const node = selected === null ? null : state.nodeLookup.get(selected);
+    if (!node) {
+      return false;
+    }
+    const [x, y, zoom] = state.transform;
+    const left = node.internals.positionAbsolute.x * zoom + x;
+    const top = node.internals.positionAbsolute.y * zoom + y;
+    return (
+      left + NODE.width * zoom > 0 &&
+      left < state.width &&
+      top + NODE.height * zoom > 0 &&
+      top < state.height
+    );
+  });
   return (
     <div
       ref={container}
@@ -300,6 +313,8 @@ function drawnNode(
     className: classesOf(shown, false),
     data: { ...data, shown } as INodeData,
     ...NODE,
+    // what was never in view would never be measured, and "everything" never be shown
+    measured: NODE,
     // known beforehand, so that edges to what is not in view are drawn too
     handles: [
       handle('target', Position.Left, 0),

@@ -20,7 +20,7 @@ import type { IShownNode } from './arrange';
 import type { Direction } from './client';
 import type { ProvenanceModel } from './model';
 import { NodeIcon, moreLabel } from './nodes';
-import { nodeTitle, shownTitle } from './words';
+import { nodeTitle, pathOf, shownTitle, versionOf } from './words';
 
 /** How many values of a run are shown. */
 const VALUES = 12;
@@ -256,17 +256,22 @@ function File(props: {
             {trans.__('Open Its Run')}
           </TextButton>
         )}
-        <TextButton onClick={() => actions.openHistory(path)}>
-          {trans.__('Show History')}
-        </TextButton>
+        {node.dataset === null && (
+          <TextButton onClick={() => actions.openHistory(path)}>
+            {trans.__('Show History')}
+          </TextButton>
+        )}
         <CompareButton shown={shown} model={model} trans={trans} />
       </div>
       <Facts
         facts={[
           {
             label: trans.__('Path'),
-            value: <span className="jp-DotscienceValue">{path}</span>
+            value: <span className="jp-DotscienceValue">{pathOf(node)}</span>
           },
+          ...(node.dataset === null
+            ? []
+            : [{ label: trans.__('Dataset'), value: node.dataset }]),
           {
             label: trans.__('Made by'),
             value: maker ? (
@@ -294,7 +299,7 @@ function File(props: {
           },
           {
             label: trans.__('Commit'),
-            value: commit ? <Id id={commit} /> : trans.__('not in any commit')
+            value: commit ? <Id id={commit} /> : versionOf(node, trans)
           },
           {
             label: trans.__('When'),

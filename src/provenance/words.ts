@@ -17,6 +17,23 @@ export function programOf(node: GraphNode): string | null {
 }
 
 /**
+ * The path of a file: of a dataset's file that within the dataset.
+ */
+export function pathOf(node: GraphNode): string {
+  const path = node.path ?? node.label;
+  return node.dataset === null ? path : path.slice(node.dataset.length + 2);
+}
+
+/**
+ * The commit of a version of a file, for people: of a dataset's file one of the dataset.
+ */
+export function versionOf(node: GraphNode, trans: TranslationBundle): string {
+  const commit =
+    node.dataset === null ? node.commit : /@([0-9a-f]+)$/.exec(node.id)?.[1];
+  return commit ? shortId(commit) : trans.__('not in any commit');
+}
+
+/**
  * What to call a run or a file.
  */
 export function nodeTitle(node: GraphNode, trans: TranslationBundle): string {
@@ -50,10 +67,11 @@ export function nodeSubtitle(
       ? `${PathExt.basename(node.workload_file)} · ${id}`
       : id;
   }
+  const version = versionOf(node, trans);
+  if (node.dataset !== null) {
+    return trans.__('dataset %1 · %2', node.dataset, version);
+  }
   const folder = PathExt.dirname(node.path ?? '');
-  const version = node.commit
-    ? shortId(node.commit)
-    : trans.__('not in any commit');
   return folder ? `${folder}/ · ${version}` : version;
 }
 
@@ -80,10 +98,11 @@ export function nodeSentence(
       ? trans.__('Run %1: %2, %3, model %4', id, title, program, models)
       : trans.__('Run %1: %2, %3', id, title, program);
   }
-  const path = node.path ?? node.label;
-  const version = node.commit
-    ? shortId(node.commit)
-    : trans.__('not in any commit');
+  const path =
+    node.dataset === null
+      ? pathOf(node)
+      : trans.__('%1 of dataset %2', pathOf(node), node.dataset);
+  const version = versionOf(node, trans);
   if (node.source) {
     return trans.__('Raw data %1, version %2', path, version);
   }

@@ -46,16 +46,7 @@ export function Files(props: {
           >
             {file.path}
           </LinkButton>
-          {file.authority === 'derived' && (
-            <span
-              className="jp-DotscienceFiles-derived"
-              title={trans.__(
-                'The code declared no such file. It was opened, or it changed, while the run was under way.'
-              )}
-            >
-              {trans.__('found, not declared')}
-            </span>
-          )}
+          <Derived file={file} trans={trans} />
         </>
       ),
       sortBy: file => file.path
@@ -69,26 +60,63 @@ export function Files(props: {
     }
   ];
   if (direction === 'input') {
-    columns.push({
-      id: 'made-by',
-      label: trans.__('Made by'),
-      render: file => {
-        const maker = file.made_by;
-        return maker ? (
-          <LinkButton
-            title={trans.__('Open the run that wrote this version: %1', maker)}
-            onClick={() => openRun(maker)}
-          >
-            {trans.__('Run %1', shortId(maker))}
-          </LinkButton>
-        ) : (
-          NOTHING
-        );
-      },
-      sortBy: file => file.made_by
-    });
+    columns.push(madeByColumn(openRun, trans));
   }
   columns.push(
+    ...contentColumns(trans),
+    provenanceColumn(
+      direction,
+      file => `file:${file.path}@${versionOf(file)}`,
+      props.openProvenance,
+      trans
+    )
+  );
+
+  return (
+    <Section title={title} count={files.length}>
+      {files.length === 0 ? (
+        <Empty>{props.none}</Empty>
+      ) : (
+        <DataTable
+          caption={title}
+          rows={files}
+          rowKey={file => file.path}
+          columns={columns}
+          trans={trans}
+        />
+      )}
+    </Section>
+  );
+}
+
+/** The run that wrote a file that was read. */
+export function madeByColumn(
+  openRun: (run: string) => void,
+  trans: TranslationBundle
+): IColumn<RunFile> {
+  return {
+    id: 'made-by',
+    label: trans.__('Made by'),
+    render: file => {
+      const maker = file.made_by;
+      return maker ? (
+        <LinkButton
+          title={trans.__('Open the run that wrote this version: %1', maker)}
+          onClick={() => openRun(maker)}
+        >
+          {trans.__('Run %1', shortId(maker))}
+        </LinkButton>
+      ) : (
+        NOTHING
+      );
+    },
+    sortBy: file => file.made_by
+  };
+}
+
+/** How large a file was, and what tells its content from others. */
+export function contentColumns(trans: TranslationBundle): IColumn<RunFile>[] {
+  return [
     {
       id: 'size',
       label: trans.__('Size'),
@@ -108,48 +136,52 @@ export function Files(props: {
       id: 'digest',
       label: trans.__('Digest'),
       render: file => <Id id={file.digest} />
-    },
-    {
-      id: 'provenance',
-      label: trans.__('Provenance'),
-      // of what was read where it came from, of what was written what came of it
-      render: file => (
-        <LinkButton
-          title={
-            direction === 'input'
-              ? trans.__('Show what %1 was made from', file.path)
-              : trans.__('Show what came of %1', file.path)
-          }
-          onClick={() =>
-            props.openProvenance(
-              `file:${file.path}@${versionOf(file)}`,
-              direction === 'input' ? 'up' : 'down'
-            )
-          }
-        >
-          {direction === 'input'
-            ? trans.__('Made from…')
-            : trans.__('Came of it…')}
-        </LinkButton>
-      )
     }
-  );
+  ];
+}
 
-  return (
-    <Section title={title} count={files.length}>
-      {files.length === 0 ? (
-        <Empty>{props.none}</Empty>
-      ) : (
-        <DataTable
-          caption={title}
-          rows={files}
-          rowKey={file => file.path}
-          columns={columns}
-          trans={trans}
-        />
+/** Leads to where what was read came from, and to what came of what was written. */
+export function provenanceColumn(
+  direction: 'input' | 'output',
+  start: (file: RunFile) => string,
+  openProvenance: (start: string, direction: 'up' | 'down') => void,
+  trans: TranslationBundle
+): IColumn<RunFile> {
+  const isInput = direction === 'input';
+  return {
+    id: 'provenance',
+    label: trans.__('Provenance'),
+    render: file => (
+      <LinkButton
+        title={
+          isInput
+            ? trans.__('Show what %1 was made from', file.path)
+            : trans.__('Show what came of %1', file.path)
+        }
+        onClick={() => openProvenance(start(file), isInput ? 'up' : 'down')}
+      >
+        {isInput ? trans.__('Made from…') : trans.__('Came of it…')}
+      </LinkButton>
+    )
+  };
+}
+
+/** Says of a file that the code did not declare it. */
+export function Derived(props: {
+  file: RunFile;
+  trans: TranslationBundle;
+}): JSX.Element | null {
+  const { file, trans } = props;
+  return file.authority === 'derived' ? (
+    <span
+      className="jp-DotscienceFiles-derived"
+      title={trans.__(
+        'The code declared no such file. It was opened, or it changed, while the run was under way.'
       )}
-    </Section>
-  );
+    >
+      {trans.__('found, not declared')}
+    </span>
+  ) : null;
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   LinkButton,
   Waiting
 } from './components';
+import { Datasets } from './datasets';
 import { EnvironmentView } from './environmentview';
 import { Files, Id } from './files';
 import type { Scalar } from './format';
@@ -137,6 +138,12 @@ export function RunView(props: {
         files={detail.outputs}
         commit={detail.commit}
         openFile={actions.openFile}
+        openRun={actions.openRun}
+        openProvenance={actions.openProvenance}
+        trans={trans}
+      />
+      <Datasets
+        datasets={detail.datasets}
         openRun={actions.openRun}
         openProvenance={actions.openProvenance}
         trans={trans}

@@ -11,7 +11,8 @@ import {
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { SyncResult, Workspace } from '../api/schema';
+import { ApiError } from '../api/client';
+import type { SyncResult, SyncStatus, Workspace } from '../api/schema';
 import { CommandIDs } from '../commands';
 import {
   openDocuments,
@@ -122,22 +123,62 @@ export async function disconnect(
   workspace: Workspace
 ): Promise<boolean> {
   const { client, hub, trans } = parts;
-  const { button } = await showDialog({
-    title: trans.__('Disconnect from the hub?'),
-    body: trans.__(
+  const isMeant = await confirm(
+    trans.__('Disconnect from the hub?'),
+    trans.__(
       'New commits of %1 are not sent to %2 any more. Nothing is deleted, neither here nor there.',
       workspace.name,
       hub.status?.remote?.name ?? ''
     ),
+    trans.__('Disconnect'),
+    trans
+  );
+  if (isMeant) {
+    await client.disconnect(workspace.path);
+  }
+  return isMeant;
+}
+
+/**
+ * Forget who the user is on the hub of the workspace, if the user means it.
+ */
+export async function logOut(parts: ISyncParts): Promise<boolean> {
+  const { client, hub, trans } = parts;
+  const remote = hub.status?.remote;
+  if (!remote) {
+    return false;
+  }
+  const isMeant = await confirm(
+    trans.__('Log out of the hub?'),
+    trans.__(
+      'The API key of %1 on %2 is forgotten here. Commits of all your workspaces that belong to this hub wait until you log in again; nothing is deleted. The key itself goes on to work elsewhere: revoke it on the hub if others may have it.',
+      remote.user ?? '',
+      remote.url
+    ),
+    trans.__('Log Out'),
+    trans
+  );
+  if (isMeant) {
+    await client.logOut(remote.url);
+  }
+  return isMeant;
+}
+
+async function confirm(
+  title: string,
+  body: string,
+  accept: string,
+  trans: TranslationBundle
+): Promise<boolean> {
+  const { button } = await showDialog({
+    title,
+    body,
     buttons: [
       Dialog.cancelButton({ label: trans.__('Cancel') }),
-      Dialog.warnButton({ label: trans.__('Disconnect') })
+      Dialog.warnButton({ label: accept })
     ],
     defaultButton: 0
   });
-  if (button.accept) {
-    await client.disconnect(workspace.path);
-  }
   return button.accept;
 }
 
@@ -178,17 +219,42 @@ export async function push(
 }
 
 /**
- * Take the hub's commits that are not here.
+ * Take the hub's commits that are not here; the panel tells meanwhile how far that has come.
+ *
+ * @returns What came of it; null when another workspace was chosen before it had ended
  */
 export async function fetch(
   parts: ISyncParts,
   workspace: Workspace
-): Promise<SyncResult> {
-  const { client, trans } = parts;
-  const result = await withProgress(
-    trans.__('Fetching…'),
-    client.fetch(workspace.path)
-  );
+): Promise<SyncResult | null> {
+  const { client, hub, tracker, trans } = parts;
+  const isHere = (): boolean => tracker.workspace?.id === workspace.id;
+  const hasEnded = (status: SyncStatus | null): boolean =>
+    !isHere() ||
+    (status !== null &&
+      (status.fetched !== null ||
+        (status.activity === 'idle' && status.error !== '')));
+  await client.fetch(workspace.path);
+  const ended = new Promise<void>(resolve => {
+    const look = (): void => {
+      if (hasEnded(hub.status)) {
+        hub.changed.disconnect(look);
+        resolve();
+      }
+    };
+    hub.changed.connect(look);
+    // its end may have been told before the answer came, or not be heard
+    void hub.load().then(look);
+  });
+  await ended;
+  const { status } = hub;
+  if (!isHere() || !status) {
+    return null;
+  }
+  const result = status.fetched;
+  if (!result) {
+    throw new ApiError(409, status.code, status.error);
+  }
   succeed(
     result.state === 'fetched'
       ? trans._n(

@@ -46,6 +46,11 @@ export class SyncClient {
     return this._post('login', {}, wanted);
   }
 
+  /** Forget who the user is on a hub. */
+  logOut(url: string): Promise<HubLogins> {
+    return this._post('logout', {}, { url });
+  }
+
   /** The projects of a hub that the user may see, their own first. */
   projects(url: string): Promise<HubProjects> {
     return request(this.serverSettings, 'v1/sync/projects', { url });
@@ -69,8 +74,8 @@ export class SyncClient {
     return this._post('push', { path });
   }
 
-  /** Take the hub's new commits. */
-  fetch(path: string): Promise<SyncResult> {
+  /** Begin to take the hub's new commits; the status tells when that has ended. */
+  fetch(path: string): Promise<SyncStatus> {
     return this._post('fetch', { path });
   }
 

@@ -58,21 +58,19 @@ export async function askLogin(options: {
   error: string;
   trans: TranslationBundle;
 }): Promise<ILoginAnswer | null> {
-  const { trans } = options;
-  const { button, value } = await showDialog({
-    title: options.isFixed
-      ? trans.__('Log In on the Hub')
-      : trans.__('Connect to a Hub'),
-    body: new LoginForm(options),
-    buttons: [
-      Dialog.cancelButton({ label: trans.__('Cancel') }),
-      Dialog.okButton({ label: trans.__('Log In') })
-    ],
-    focusNodeSelector: options.url
-      ? '.jp-DotscienceHubForm-user'
-      : '.jp-DotscienceHubForm-url'
-  });
-  return button.accept ? value : null;
+  const { isFixed, trans, url, user } = options;
+  return ask(
+    { url, user, password: '', key: '' },
+    onChange => <LoginFields {...options} onChange={onChange} />,
+    {
+      title: isFixed
+        ? trans.__('Log In on the Hub')
+        : trans.__('Connect to a Hub'),
+      accept: trans.__('Log In'),
+      focus: url ? '.jp-DotscienceHubForm-user' : '.jp-DotscienceHubForm-url',
+      trans
+    }
+  );
 }
 
 /**
@@ -91,87 +89,60 @@ export async function askProject(options: {
   error: string;
   trans: TranslationBundle;
 }): Promise<IProjectAnswer | null> {
-  const { login, trans } = options;
-  const { button, value } = await showDialog({
-    title: trans.__('Choose the Project on %1', login.url),
-    body: new ProjectForm(options),
-    buttons: [
-      Dialog.cancelButton({ label: trans.__('Cancel') }),
-      Dialog.okButton({ label: trans.__('Connect') })
-    ],
-    focusNodeSelector: '.jp-DotscienceHubForm-project'
-  });
-  return button.accept ? value : null;
+  const { login, name, trans } = options;
+  const value = { project: ownProject(options)?.project ?? '', name };
+  return ask(
+    value,
+    onChange => (
+      <ProjectFields {...options} value={value} onChange={onChange} />
+    ),
+    {
+      title: trans.__('Choose the Project on %1', login.url),
+      accept: trans.__('Connect'),
+      focus: '.jp-DotscienceHubForm-project',
+      trans
+    }
+  );
 }
 
 type LoginProps = Parameters<typeof askLogin>[0];
 type ProjectProps = Parameters<typeof askProject>[0];
 
-class LoginForm extends ReactWidget {
-  /**
-   * Create the form.
-   */
-  constructor(private readonly _props: LoginProps) {
-    super();
-    this.addClass('jp-DotscienceHubForm');
-    this._value = {
-      url: _props.url,
-      user: _props.user,
-      password: '',
-      key: ''
-    };
+/**
+ * Show a form in a dialog.
+ *
+ * @param value - What it comes to if nothing is changed
+ * @param render - Draws the form, which tells of each change
+ * @param words.accept - What stands on the button that takes it
+ * @param words.focus - Where typing begins
+ * @returns What was filled in, or null if the user did not want to
+ */
+async function ask<T>(
+  value: T,
+  render: (onChange: (value: T) => void) => React.ReactElement,
+  words: {
+    title: string;
+    accept: string;
+    focus: string;
+    trans: TranslationBundle;
   }
-
-  /** What was filled in. */
-  getValue(): ILoginAnswer {
-    return this._value;
-  }
-
-  protected render(): React.ReactElement {
-    return (
-      <LoginFields
-        {...this._props}
-        onChange={value => {
-          this._value = value;
-        }}
-      />
-    );
-  }
-
-  private _value: ILoginAnswer;
-}
-
-class ProjectForm extends ReactWidget {
-  /**
-   * Create the form.
-   */
-  constructor(private readonly _props: ProjectProps) {
-    super();
-    this.addClass('jp-DotscienceHubForm');
-    this._value = {
-      project: ownProject(_props)?.project ?? '',
-      name: _props.name
-    };
-  }
-
-  /** What was chosen. */
-  getValue(): IProjectAnswer {
-    return this._value;
-  }
-
-  protected render(): React.ReactElement {
-    return (
-      <ProjectFields
-        {...this._props}
-        value={this._value}
-        onChange={value => {
-          this._value = value;
-        }}
-      />
-    );
-  }
-
-  private _value: IProjectAnswer;
+): Promise<T | null> {
+  const form = ReactWidget.create(
+    render(changed => {
+      value = changed;
+    })
+  );
+  form.addClass('jp-DotscienceHubForm');
+  const { button } = await showDialog({
+    title: words.title,
+    body: form,
+    buttons: [
+      Dialog.cancelButton({ label: words.trans.__('Cancel') }),
+      Dialog.okButton({ label: words.accept })
+    ],
+    focusNodeSelector: words.focus
+  });
+  return button.accept ? value : null;
 }
 
 function LoginFields(
@@ -194,23 +165,17 @@ function LoginFields(
   const login = isFixed ? undefined : loginFor(known, url);
   return (
     <>
-      {error && (
-        <p className="jp-DotscienceHubForm-error" role="alert">
-          {error}
-        </p>
-      )}
-      <label>
-        {trans.__('Address of the hub')}
-        <input
-          className="jp-mod-styled jp-DotscienceHubForm-url"
-          type="url"
-          list={id}
-          placeholder={EXAMPLE}
-          value={url}
-          readOnly={isFixed}
-          onChange={event => setUrl(event.target.value)}
-        />
-      </label>
+      <Problem text={error} />
+      <Field
+        label={trans.__('Address of the hub')}
+        className="jp-DotscienceHubForm-url"
+        type="url"
+        list={id}
+        placeholder={EXAMPLE}
+        value={url}
+        readOnly={isFixed}
+        onText={setUrl}
+      />
       <datalist id={id}>
         {known.map(each => (
           <option key={each.url} value={each.url} />
@@ -232,38 +197,31 @@ function LoginFields(
         </p>
       )}
       {withKey ? (
-        <label>
-          {trans.__('API key')}
-          <input
-            className="jp-mod-styled jp-DotscienceHubForm-user"
-            type="password"
-            autoComplete="off"
-            value={key}
-            onChange={event => setKey(event.target.value)}
-          />
-        </label>
+        <Field
+          label={trans.__('API key')}
+          className="jp-DotscienceHubForm-user"
+          type="password"
+          autoComplete="off"
+          value={key}
+          onText={setKey}
+        />
       ) : (
         <>
-          <label>
-            {trans.__('User')}
-            <input
-              className="jp-mod-styled jp-DotscienceHubForm-user"
-              type="text"
-              autoComplete="username"
-              value={user}
-              onChange={event => setUser(event.target.value)}
-            />
-          </label>
-          <label>
-            {trans.__('Password')}
-            <input
-              className="jp-mod-styled"
-              type="password"
-              autoComplete="off"
-              value={password}
-              onChange={event => setPassword(event.target.value)}
-            />
-          </label>
+          <Field
+            label={trans.__('User')}
+            className="jp-DotscienceHubForm-user"
+            type="text"
+            autoComplete="username"
+            value={user}
+            onText={setUser}
+          />
+          <Field
+            label={trans.__('Password')}
+            type="password"
+            autoComplete="off"
+            value={password}
+            onText={setPassword}
+          />
         </>
       )}
       <label className="jp-DotscienceHubForm-choice">
@@ -297,11 +255,7 @@ function ProjectFields(
   }, [onChange, project, name]);
   return (
     <>
-      {error && (
-        <p className="jp-DotscienceHubForm-error" role="alert">
-          {error}
-        </p>
-      )}
+      <Problem text={error} />
       <label>
         {trans.__('Project')}
         <select
@@ -318,16 +272,13 @@ function ProjectFields(
         </select>
       </label>
       {project === '' && (
-        <label>
-          {trans.__('Name of the new project')}
-          <input
-            className="jp-mod-styled"
-            type="text"
-            maxLength={100}
-            value={name}
-            onChange={event => setName(event.target.value)}
-          />
-        </label>
+        <Field
+          label={trans.__('Name of the new project')}
+          type="text"
+          maxLength={100}
+          value={name}
+          onText={setName}
+        />
       )}
       <p className="jp-DotscienceHubForm-hint">
         {trans.__(
@@ -335,6 +286,35 @@ function ProjectFields(
         )}
       </p>
     </>
+  );
+}
+
+/** Why the last answer would not do. */
+function Problem(props: { text: string }): React.ReactElement | null {
+  return props.text ? (
+    <p className="jp-DotscienceHubForm-error" role="alert">
+      {props.text}
+    </p>
+  ) : null;
+}
+
+/** A line to type in. */
+function Field(
+  props: React.InputHTMLAttributes<HTMLInputElement> & {
+    label: string;
+    onText: (text: string) => void;
+  }
+): React.ReactElement {
+  const { className, label, onText, ...input } = props;
+  return (
+    <label>
+      {label}
+      <input
+        {...input}
+        className={`jp-mod-styled ${className ?? ''}`}
+        onChange={event => onText(event.target.value)}
+      />
+    </label>
   );
 }
 

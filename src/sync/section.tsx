@@ -15,7 +15,7 @@ import { CommandIDs } from '../commands';
 import { useSignal } from '../panel/hooks';
 import { formatTime } from '../run/format';
 import type { IHubState } from '../tokens';
-import { hubWords, needsLogin } from './words';
+import { hubWords } from './words';
 
 interface ISectionProps {
   hub: IHubState;
@@ -94,6 +94,9 @@ export function HubSection(props: ISectionProps): React.ReactElement | null {
                 [CommandIDs.push, trans.__('Push')],
                 [CommandIDs.pull, trans.__('Pull')],
                 [CommandIDs.fetch, trans.__('Fetch')],
+                ...(remote.user === null
+                  ? []
+                  : [[CommandIDs.logOut, trans.__('Log Out…')] as const]),
                 [CommandIDs.disconnectHub, trans.__('Disconnect…')]
               ] as const
             ).map(([command, label]) => (
@@ -160,7 +163,7 @@ function helpLabel(
 ): string {
   switch (command) {
     case CommandIDs.connectHub:
-      return needsLogin(status.code)
+      return status.remote
         ? trans.__('Log In…')
         : trans.__('Connect to a Hub…');
     case CommandIDs.openMerge:

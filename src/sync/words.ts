@@ -46,7 +46,7 @@ export function hubWords(
       state: 'none',
       text: trans.__('No hub'),
       detail: trans.__(
-        'What this snapshot engine keeps cannot be sent to a hub yet. Commits stay here.'
+        'What this snapshot engine keeps cannot be sent to a hub. Commits stay here.'
       ),
       command: null
     };
@@ -69,10 +69,21 @@ export function hubWords(
       command: null
     };
   }
+  if (remote.user === null || needsLogin(code)) {
+    return {
+      state: 'error',
+      text: trans.__('Not logged in on the hub'),
+      detail: needsLogin(code)
+        ? status.error
+        : trans.__('Commits stay here until you log in.'),
+      command: CommandIDs.connectHub
+    };
+  }
   if (status.error) {
     return {
       state: 'error',
-      ...errorWords(status, trans),
+      text: errorText(status, trans),
+      command: CommandIDs.push,
       detail: status.retries
         ? trans.__('%1 Trying again by itself…', status.error)
         : status.error
@@ -172,26 +183,13 @@ function activityWords(
     : trans.__('%1 %2', words, formatBytes(progress.done));
 }
 
-function errorWords(
-  status: SyncStatus,
-  trans: TranslationBundle
-): { text: string; command: string } {
-  if (needsLogin(status.code)) {
-    return {
-      text: trans.__('Not logged in on the hub'),
-      command: CommandIDs.connectHub
-    };
-  }
+function errorText(status: SyncStatus, trans: TranslationBundle): string {
   const text = AWAY.has(status.code)
     ? trans.__('Hub not reached')
     : trans.__('Problem with the hub');
-  return {
-    text:
-      status.ahead > 0
-        ? trans.__('%1, %2', text, distanceWords(status, trans))
-        : text,
-    command: CommandIDs.push
-  };
+  return status.ahead > 0
+    ? trans.__('%1, %2', text, distanceWords(status, trans))
+    : text;
 }
 
 function distanceWords(status: SyncStatus, trans: TranslationBundle): string {

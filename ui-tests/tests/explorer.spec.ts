@@ -171,6 +171,31 @@ test('a thousand runs as a table and charts', async ({ page }) => {
     );
   });
 
+  await test.step('headers by keyboard', async () => {
+    const header = async () => {
+      const id = await table(page).getAttribute('aria-activedescendant');
+      return page.locator(`[id="${id}"]`);
+    };
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowUp');
+    await expect(await header()).toHaveText('Description');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    await expect(await header()).toHaveText('Started');
+    await page.keyboard.press('Shift+ArrowRight');
+    await expect(
+      explorer(page).locator('.jp-DotscienceGrid [role=status]')
+    ).toContainText('190 pixels wide');
+    await page.keyboard.press('Alt+ArrowDown');
+    await expect(page.getByText('Fit Width to Content')).toBeVisible();
+    await shot(page, '53-explorer-headers');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Shift+ArrowDown');
+    await expect(explorer(page)).toContainText('2 selected');
+  });
+
   await test.step('charts follow the selection, and it follows them', async () => {
     await explorer(page).getByRole('button', { name: 'Charts' }).click();
     await expect(explorer(page).locator('figure')).toHaveCount(3);

@@ -193,6 +193,26 @@ export function writeRuns(
 }
 
 /**
+ * Make a workspace with a long lineage (make_lineage.py).
+ *
+ * @returns The ids of its first and of its last commit; both have notes.txt and train.ipynb
+ */
+export function writeLineage(
+  folder: string,
+  runs: number
+): { first: string; last: string } {
+  const script = path.join(__dirname, '..', 'make_lineage.py');
+  const [first, last] = execFileSync(
+    'python',
+    [script, path.join(FILES, folder), String(runs)],
+    { encoding: 'utf-8' }
+  )
+    .trim()
+    .split(' ');
+  return { first, last };
+}
+
+/**
  * What axe finds to be a serious or critical problem of accessibility in a part of the page.
  */
 export async function seriousProblems(

@@ -39,13 +39,18 @@ function cells(second: string, fourth: string): ICell[] {
   ];
 }
 
+/** What no text is, so that a side of it is chosen as a whole. */
+const weights = (value: number): Buffer => Buffer.from([0, value, 0, 255]);
+
 const SIDES = {
   base: {
+    'weights.bin': weights(1),
     'train.ipynb': notebook(cells('rate = 0.1\nsteps = 10', 'fit(data)')),
     'prepare.py': 'import os\n\nSIZE = 1\n\n\ndef main():\n    pass\n',
     'notes.txt': 'one\n'
   },
   theirs: {
+    'weights.bin': weights(3),
     'train.ipynb': notebook(
       cells('rate = 0.5\nsteps = 10', 'fit(data)\nreport(data)')
     ),
@@ -54,6 +59,7 @@ const SIDES = {
     'theirs.txt': 'new of theirs\n'
   },
   yours: {
+    'weights.bin': weights(2),
     'train.ipynb': notebook(cells('rate = 0.2\nsteps = 10', 'fit(data)')),
     'prepare.py': 'import os\n\nSIZE = 2\n\n\ndef main():\n    pass\n',
     'notes.txt': 'one\ntwo\n'
@@ -69,7 +75,9 @@ function parted(name: string): { folder: string; theirs: string } {
     for (const [file, content] of Object.entries(files)) {
       fs.writeFileSync(
         path.join(source, side, file),
-        typeof content === 'string' ? content : JSON.stringify(content, null, 1)
+        typeof content === 'string' || Buffer.isBuffer(content)
+          ? content
+          : JSON.stringify(content, null, 1)
       );
     }
   }
@@ -104,7 +112,7 @@ test('conflicts are chosen and edited, and the result has two parents', async ({
     await shot(page, '40-merge-unsaved');
     await dialog(page).getByRole('button', { name: 'Save and Merge' }).click();
     await begun;
-    await expect(view(page)).toContainText('2 open conflicts in 2 files');
+    await expect(view(page)).toContainText('3 open conflicts in 3 files');
     expect(read(folder, 'prepare.py')).toContain('# mine');
     // nothing is written while conflicts are open
     expect(fs.existsSync(path.join(FILES, folder, 'theirs.txt'))).toBe(false);
@@ -129,6 +137,26 @@ test('conflicts are chosen and edited, and the result has two parents', async ({
     await shot(page, '42-merge-edit');
     expect(await seriousProblems(page, '.jp-DotscienceMerge')).toEqual([]);
     await view(page).getByRole('button', { name: 'Use this result' }).click();
+    await expect(view(page)).toContainText('2 open conflicts in 2 files');
+  });
+
+  await test.step('of a file that is no text a side is chosen', async () => {
+    await view(page)
+      .getByRole('button', { name: /weights\.bin/ })
+      .click();
+    const conflict = view(page).getByRole('region', { name: /conflict:/ });
+    await expect(conflict).toContainText('cannot be shown here as text');
+    // what cannot be shown is not said to be removed
+    await expect(conflict).not.toContainText('removed');
+    await expect(
+      conflict.getByRole('button', { name: /Keep both|Edit/ })
+    ).toHaveCount(0);
+    await conflict.getByRole('button', { name: 'Keep yours' }).press('Enter');
+    await expect(conflict).toContainText('yours is kept');
+    await shot(page, '42-merge-binary');
+    expect(await seriousProblems(page, '.jp-DotscienceMerge')).toEqual([]);
+    await conflict.getByRole('button', { name: 'Keep theirs' }).press('Enter');
+    await expect(conflict).toContainText('theirs is kept');
     await expect(view(page)).toContainText('1 open conflict in 1 file');
   });
 
@@ -182,6 +210,9 @@ test('conflicts are chosen and edited, and the result has two parents', async ({
     expect(items[0].parents).toContain(theirs);
     expect(read(folder, 'theirs.txt')).toBe('new of theirs\n');
     expect(read(folder, 'notes.txt')).toBe('one\ntwo\n');
+    expect(fs.readFileSync(path.join(FILES, folder, 'weights.bin'))).toEqual(
+      weights(3)
+    );
     const script = read(folder, 'prepare.py');
     expect(script).toContain('SIZE = 23');
     expect(script).toContain('run()');
@@ -213,7 +244,7 @@ test('a merge that is given up leaves the workspace as it was', async ({
     .getByRole('button', { name: /train\.ipynb/ })
     .click();
   await view(page).getByRole('button', { name: 'Keep yours' }).click();
-  await expect(view(page)).toContainText('1 open conflict in 1 file');
+  await expect(view(page)).toContainText('2 open conflicts in 2 files');
   await view(page)
     .getByRole('button', { name: /^Abort/ })
     .click();

@@ -114,6 +114,7 @@ test('commits go to a hub and come from one', async ({ page }) => {
 
   await test.step('logging in, and a project that is made', async () => {
     await section.getByRole('button', { name: 'Connect to a Hub…' }).click();
+    await expect(dialog.getByLabel('Address of the hub')).toBeFocused();
     await dialog.getByLabel('Address of the hub').fill(url);
     await dialog.getByLabel('User').fill('admin');
     await dialog.getByLabel('Password').fill('a wrong one');
@@ -121,6 +122,8 @@ test('commits go to a hub and come from one', async ({ page }) => {
     await dialog.getByRole('button', { name: 'Log In' }).click();
     await expect(dialog.getByRole('alert')).toBeVisible();
     await expect(dialog.getByLabel('User')).toHaveValue('admin');
+    // typing begins there, once the dialog is drawn
+    await expect(dialog.getByLabel('User')).toBeFocused();
     await dialog.getByLabel('Password').fill(PASSWORD);
     await shot(page, '70-hub-login');
     // as on the keyboard
@@ -200,6 +203,21 @@ test('commits go to a hub and come from one', async ({ page }) => {
   await test.step('pushing by hand, and the end of it', async () => {
     await execute(page, 'dotscience:push');
     await expect(page.getByText('The hub has every commit.')).toBeVisible();
+    await section.getByRole('button', { name: 'Log Out…' }).click();
+    await shot(page, '75-hub-logout');
+    expect(await seriousProblems(page, '.jp-Dialog')).toEqual([]);
+    await dialog.getByRole('button', { name: 'Log Out' }).click();
+    await expect(state).toHaveText('Not logged in on the hub');
+    await expect(section).toContainText('Commits stay here');
+    await section.getByRole('button', { name: 'Log In…' }).click();
+    await expect(dialog.getByLabel('Address of the hub')).toHaveValue(url);
+    await expect(dialog.getByLabel('User')).toBeFocused();
+    await dialog.getByLabel('User').fill('admin');
+    await dialog.getByLabel('Password').fill(PASSWORD);
+    await dialog.getByRole('button', { name: 'Log In' }).click();
+    await expect(state).toHaveText('Everything is on the hub', {
+      timeout: 30000
+    });
     await section.getByRole('button', { name: 'Disconnect…' }).click();
     await dialog.getByRole('button', { name: 'Disconnect' }).click();
     await expect(state).toHaveText('Not connected to a hub');
