@@ -24,7 +24,8 @@ module.exports = {
     baseURL: process.env.TARGET_URL,
     // Playwright's own ffmpeg is not needed then
     video: 'off',
-    trace: 'retain-on-failure',
+    // recording takes a third of the processor, so only what failed once is recorded
+    trace: process.env.CI ? 'on-first-retry' : 'retain-on-failure',
     screenshot: 'only-on-failure',
     viewport: { width: 1280, height: 800 },
     launchOptions: {

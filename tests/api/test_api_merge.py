@@ -548,7 +548,7 @@ def files(world: World) -> dict[str, Content]:
     }
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(trees(), trees(), trees(), st.sampled_from(["yours", "theirs"]))
 def test_any_trees_come_together(
     tmp_path_factory: pytest.TempPathFactory,

@@ -395,7 +395,7 @@ steps = st.lists(
 
 @pytest.mark.slow
 @settings(
-    max_examples=15,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -151,7 +151,7 @@ def test_queries_grow_with_depth_not_with_files(records: Records) -> None:
 
 
 @settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -64,4 +64,4 @@ def test_everything_inside_passes_in_the_machine(
     print(summary)
     if status or bad:
         pytest.fail(f"{summary}\n{console.out}{console.err}", pytrace=False)
-    assert passed >= 30, f"too few tests ran\n{summary}"
+    assert passed >= 20, f"too few tests ran\n{summary}"
