@@ -14,6 +14,7 @@ import {
   execute,
   expect,
   FILES,
+  notInCI,
   open,
   openPanel,
   panel,
@@ -283,6 +284,7 @@ test('what changed since the newest commit', async ({ page }) => {
 });
 
 test('a link opens the file between two commits', async ({ page }) => {
+  notInCI();
   await page.goto();
   const folder = await changed(page, 'difference-link');
   await callApi(

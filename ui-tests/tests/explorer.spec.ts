@@ -14,6 +14,7 @@ import {
   execute,
   expect,
   FILES,
+  notInCI,
   open,
   openPanel,
   panel,
@@ -315,10 +316,7 @@ test('a thousand runs as a table and charts', async ({ page }) => {
 test('a hundred thousand runs: sorted, filtered, scrolled to the end', async ({
   page
 }) => {
-  test.skip(
-    Boolean(process.env.CI) && !process.env.DOTSCIENCE_THOROUGH,
-    'a minute; CI has 25 for everything, and make test has it elsewhere'
-  );
+  notInCI();
   const folder = emptyProject('explore-many');
   writeRuns(folder, 2000, 'wide', 49);
   fs.writeFileSync(path.join(FILES, folder, 'notes.txt'), 'x\n');

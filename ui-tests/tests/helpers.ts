@@ -39,6 +39,16 @@ export const test = galata.extend({
 export { expect };
 
 /**
+ * Leave a test out in CI, which has 25 minutes for everything; `make test` runs it elsewhere.
+ */
+export function notInCI(): void {
+  test.skip(
+    Boolean(process.env.CI) && !process.env.DOTSCIENCE_THOROUGH,
+    'CI has 25 minutes for everything; set DOTSCIENCE_THOROUGH for it'
+  );
+}
+
+/**
  * Make a folder of the server's with a fresh copy of the examples, and return its name.
  */
 export function project(name: string): string {

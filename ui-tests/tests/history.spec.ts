@@ -13,6 +13,7 @@ import {
   execute,
   expect,
   FILES,
+  notInCI,
   open,
   openPanel,
   rows,
@@ -192,6 +193,7 @@ test('a file has a history, and any version comes back', async ({ page }) => {
 });
 
 test('JupyterLab’s own dialog lists our versions', async ({ page }) => {
+  notInCI();
   const folder = emptyProject('checkpoints');
   const file = path.join(FILES, folder, 'notes.txt');
   fs.writeFileSync(file, 'one\n');

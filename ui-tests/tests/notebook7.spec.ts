@@ -8,7 +8,14 @@
 
 import { expect, test } from '@playwright/test';
 
-import { emptyProject, execute, runAll, shot, writeNotebook } from './helpers';
+import {
+  emptyProject,
+  execute,
+  notInCI,
+  runAll,
+  shot,
+  writeNotebook
+} from './helpers';
 
 test('a run published in Notebook 7 is tracked and opens', async ({ page }) => {
   const folder = emptyProject('notebook7');
@@ -56,6 +63,7 @@ test('a run published in Notebook 7 is tracked and opens', async ({ page }) => {
 });
 
 test('the list of files of Notebook 7', async ({ page }) => {
+  notInCI();
   const folder = emptyProject('notebook7-tree');
   writeNotebook(folder, 'one.ipynb', ['1 + 1']);
   await page.goto(`${process.env.TARGET_URL}/tree/${folder}`);

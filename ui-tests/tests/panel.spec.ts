@@ -10,6 +10,7 @@ import {
   emptyProject,
   expect,
   FILES,
+  notInCI,
   open,
   openPanel,
   panel,
@@ -75,6 +76,7 @@ test('a run that dies is published as failed', async ({ page }) => {
 test('ten thousand runs: quick to open, filter, sort and scroll', async ({
   page
 }) => {
+  notInCI();
   const folder = emptyProject('many');
   writeRuns(folder, 10000);
   fs.writeFileSync(path.join(FILES, folder, 'notes.txt'), 'x\n');

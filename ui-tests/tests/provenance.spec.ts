@@ -13,6 +13,7 @@ import {
   emptyProject,
   execute,
   expect,
+  notInCI,
   open,
   openPanel,
   panel,
@@ -201,6 +202,7 @@ test('from a model back to its raw data', async ({ page }) => {
 test('a file that nobody knows, and a folder that is not tracked', async ({
   page
 }) => {
+  notInCI();
   const folder = emptyProject('unknown');
   writeNotebook(folder, 'one.ipynb', ['1 + 1']);
   await open(page, `${folder}/one.ipynb`);

@@ -18,6 +18,7 @@ from zfs_world import Pool, new_pool
 LONG = {
     "test_encrypted_snapshots_travel_as_they_are",
     "test_killed_while_it_receives",
+    "test_no_room_is_said_and_loses_nothing",
     "test_odd_names_and_hard_links_in_differences",
     "test_a_replica_that_somebody_wrote_to_takes_the_next_increment",
     "test_increments_build_on_each_other",
