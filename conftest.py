@@ -28,5 +28,6 @@ def jp_server_cleanup(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the virtual machine's minutes, so that nobody waits for them at the end."""
-    items.sort(key=lambda item: item.path.parent.name != "zfs")
+    """Begin with the tests that take minutes, so that nobody waits for them at the end."""
+    first = ("test_zfs_machine.py", "test_examples.py")
+    items.sort(key=lambda item: item.path.name not in first)

@@ -38,8 +38,9 @@ def test_an_upload_that_is_cut_goes_on_within_a_file(made: tuple[World, Proxy]) 
     between.budget = None
     assert done.state == "published"
     assert between.cuts >= 4
-    # what the hub's machine has not handed on to it when the cut comes goes once more
-    assert between.passed < 4 * SIZE
+    # what the hub's machine has not handed on to it when the cut comes goes once more: the busier
+    # it is, the more of it
+    assert between.passed < 8 * SIZE
     world.verify()
     other = world.clone("other")
     assert other.files() == site.files()
