@@ -59,7 +59,7 @@ def check_out(
         Nothing is there then.
     """
     target = place(folder, dataset.id, commit)
-    if target.is_dir():
+    if _is_protected(target):
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,8 @@ def check_out(
                     snapshot = found.records.get_commit(commit).snapshot
                     # it is moved into place whole
                     found.engine.restore(snapshot, target, progress=progress)
+            # also after somebody else was killed between the two
+            if not _is_protected(target):
                 _protect(target)
     except Timeout:
         raise DatasetError(
@@ -85,9 +87,14 @@ def check_out(
     return target
 
 
+def _is_protected(target: Path) -> bool:
+    """Whether a checkout is there and its top folder cannot be written to."""
+    return target.is_dir() and not target.stat().st_mode & _WRITING
+
+
 def _protect(target: Path) -> None:
-    """Take the permission to write from everybody."""
-    for folder, _, files in os.walk(target):
+    """Take the permission to write from everybody, of the top folder last."""
+    for folder, _, files in os.walk(target, topdown=False):
         for name in files:
             path = os.path.join(folder, name)
             if not os.path.islink(path):

@@ -59,9 +59,8 @@ def of_schemas(database: HubDatabase, ids: Sequence[str]) -> dict[str, str]:
         some = {Project.schema_of(id_): id_ for id_ in ids[start : start + _TOGETHER]}
         with database.reading() as session:
             names = session.scalars(there, {"names": list(some)}).all()
-            # names of schemas are made of the hexadecimal digits of ids
             queries = [
-                f"SELECT '{name}', string_agg(name || ' ' || commit_id, ' ' ORDER BY name) "  # noqa: S608 - see above
+                f"SELECT '{name}', string_agg(name || ' ' || commit_id, ' ' ORDER BY name) "  # noqa: S608 - schemas are named by hexadecimal digits
                 f"FROM {name}.refs"
                 for name in names
             ]

@@ -134,6 +134,11 @@ def test_attached_for_reading_is_a_version_that_stays(attaching: Attaching, root
     assert datasets.owner(root) is None
     # for everybody the same folder
     assert datasets.checkout(iris, first.id) == inside.resolve()
+    # as after a kill before it was protected whole
+    inside.resolve().chmod(0o755)
+    (inside / "a").chmod(0o644)
+    datasets.checkout(iris, first.id)
+    assert not (inside.stat().st_mode | (inside / "a").stat().st_mode) & 0o222
 
 
 def test_attached_for_writing_is_the_live_folder(attaching: Attaching, root: Path) -> None:

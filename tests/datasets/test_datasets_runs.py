@@ -319,7 +319,7 @@ def test_two_workspaces_write_to_one(world: DatasetWorld, tmp_path: Path) -> Non
             name = f"{number}-{turn}"
             mine = worlds[number]
             run = mine.publish(
-                lambda name=name: put(iris.root, name, name),  # type: ignore[misc]
+                lambda name=name: put(iris.root, name, name),
                 input=["datasets/iris/a"],
                 output=[f"datasets/iris/{name}"],
             )
@@ -378,7 +378,7 @@ def _only_datasets(world: DatasetWorld) -> object:
     def commit(self: object, *arguments: object, **named: object) -> object:
         if self is world.records:
             raise RecordsError("no room")
-        return real(self, *arguments, **named)  # type: ignore[arg-type]
+        return real(self, *arguments, **named)
 
     return commit
 

@@ -170,7 +170,7 @@ def test_nobody_writes_by_any_protocol_meanwhile(locked: tuple[RunningHub, str, 
         ("Rollback", {"SnapshotId": head}),
     ):
         answer = rpc(method, **more)
-        assert "task-77" in answer["error"]["message"], answer  # type: ignore[index]
+        assert "task-77" in answer["error"]["message"], answer
     key, secret = running.s3_key("alice")
     client = boto3.client(
         "s3",

@@ -229,7 +229,7 @@ def test_what_is_noted_of_content_is_there_again(place: Place) -> None:
         captures = opened.engine._trees.captures
         opened.engine.equate(foreign, "12" * 32, "ab" * 32)
         opened.engine.hold([snapshot], COMMIT_HOLD)
-        opened.engine._store.depot.look(0.0)  # type: ignore[union-attr]  # the hub's has one
+        opened.engine._store.depot.look(0.0)  # the hub's has one
         opened.engine.equate(foreign, snapshot, "ab" * 32)
         captures.write_map(capture, {(0, 5): Resolution(5, digest, b"")})
         opened.engine.hold([snapshot], COMMIT_HOLD)
@@ -451,7 +451,7 @@ def test_what_somebody_relied_on_meanwhile_is_kept(place: Place) -> None:
 
         depot = opened.engine._store.depot
         assert depot is not None
-        purge, depot.purge = depot.purge, lambda began: stay(depot)  # type: ignore[method-assign]
+        purge, depot.purge = depot.purge, lambda began: stay(depot)
         collect(opened)
         assert seen  # condemned, and still there
         # the other process records a commit that needs it
@@ -461,7 +461,7 @@ def test_what_somebody_relied_on_meanwhile_is_kept(place: Place) -> None:
         head = opened.commit_id("HEAD")
         opened.records.commit([NewCommit(late, "upload", "late", "alice")], expected_head=head)
         assert get(opened, "late") == noise(100_000)
-        depot.purge = purge  # type: ignore[method-assign]
+        depot.purge = purge
         collect(opened)
         assert place.keys("condemned") == []
         sound(opened)

@@ -393,7 +393,7 @@ def test_other_engines_are_told_so(tmp_path: Path) -> None:
 
     workspace = Workspace.create(tmp_path)
     records = Records.open(workspace.database_url)
-    sync = Sync(workspace, records, Other())  # type: ignore[arg-type]
+    sync = Sync(workspace, records, Other())
     for walk in (sync.push, sync.fetch, sync.pull, lambda: sync.add(Remote("http://h", "1", "a"))):
         with pytest.raises(SyncError, match="'zfs'") as refused:
             walk()

@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         self: connection.Connection, method: str, path: str, body: object, kind: str
     ) -> object:
         requests.append(f"{method} {path.split('/')[-1].split('?')[0]}")
-        return before(self, method, path, body, kind)  # type: ignore[arg-type]
+        return before(self, method, path, body, kind)
 
     monkeypatch.setattr(connection.Connection, "_open", note)
     return requests
@@ -166,7 +166,7 @@ def test_a_week_offline_goes_up_in_order(made: World, monkeypatch: pytest.Monkey
     before = hubproject.HubProject.publish
 
     def publish(self: hubproject.HubProject, head: str, lines: object) -> object:
-        done = before(self, head, lines)  # type: ignore[arg-type]
+        done = before(self, head, lines)
         heads.append(done.head)
         return done
 

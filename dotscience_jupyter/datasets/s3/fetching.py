@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,7 @@ class _Placed:
     mtime: int
 
 
-class _Fetch:
+class _Fetch(ABC):
     """Brings files into one folder; what differs between the kinds of folders is in subclasses."""
 
     places: Places
@@ -174,15 +175,15 @@ class _Fetch:
         return self.done
 
     @property
+    @abstractmethod
     def partial(self) -> Path:
         """A folder for files that are under way, on the same file system."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_there(self, pinned: Pinned) -> bool:
         """Whether the file is in place. Raise SourceError if something else is."""
-        raise NotImplementedError
 
-    def note(self, pinned: Pinned, version: str, mtime: int) -> None:
+    def note(self, pinned: Pinned, version: str, mtime: int) -> None:  # noqa: B027 - not all do
         """Remember a file that was put into place."""
 
     def bring(self, pinned: Pinned, downloads: Downloads) -> _Placed | None:

@@ -53,7 +53,7 @@ def test_two_processes_at_once(folder: Path, tmp_path: Path) -> None:
                 assert file.read() == f"{step}".encode()
         engine.close()
 
-    processes = [in_a_process(lambda number=number: take(number)) for number in range(2)]  # type: ignore[misc]
+    processes = [in_a_process(lambda number=number: take(number)) for number in range(2)]
     for process in processes:
         process.join()
         assert process.exitcode == 0

@@ -52,7 +52,7 @@ def zpool(*arguments: str) -> str:
 
 def _run(command: list[str], user: int, fine: bool) -> str:
     who = {"user": user, "group": user, "extra_groups": []} if user else {}
-    done = subprocess.run(command, capture_output=True, text=True, **who)  # type: ignore[call-overload]
+    done = subprocess.run(command, capture_output=True, text=True, **who)
     assert (done.returncode == 0) is fine, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout if fine else done.stderr
 
