@@ -1,7 +1,7 @@
 import js from '@eslint/js';
 import jupyterPlugin from '@jupyter/eslint-plugin';
 import { defineConfig } from 'eslint/config';
-import prettierRecommended from 'eslint-plugin-prettier/recommended';
+import prettier from 'eslint-config-prettier/flat';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
@@ -56,7 +56,7 @@ export default defineConfig([
       '@typescript-eslint/no-use-before-define': 'off',
       curly: ['error', 'all'],
       eqeqeq: 'error',
-      'prefer-arrow-callback': 'error',
+      'prefer-arrow-callback': ['error', { allowNamedFunctions: true }],
       'jupyter/command-described-by': 'error',
       'jupyter/command-id-convention': 'error',
       'jupyter/incorrect-translator-usage': 'error',
@@ -94,5 +94,6 @@ export default defineConfig([
       'jupyter/require-disposable-transfer': 'off'
     }
   },
-  prettierRecommended
+  // how the code looks is Prettier's own check
+  prettier
 ]);

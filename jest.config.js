@@ -44,7 +44,8 @@ module.exports = {
   testRegex: 'src/.*\\.spec\\.tsx?$',
   transform: {
     ...baseConfig.transform,
-    '^.+\\.mjs$': 'babel-jest',
+    '^.+\\.jsx?$': '<rootDir>/build/jest-packages.mjs',
+    '^.+\\.mjs$': '<rootDir>/build/jest-packages.mjs',
     // Types are checked by `tsc -p tsconfig.test.json`, once and not per worker.
     '^.+\\.tsx?$': ['ts-jest/legacy', { tsconfig: './tsconfig.test.json' }]
   },

@@ -24,7 +24,7 @@ from rich.cells import cell_len
 WAIT = 60
 
 
-@pytest.mark.parametrize("status", [0, 1, 3, 42, 255])
+@pytest.mark.parametrize("status", [0, 1, 255])
 def test_the_exit_code_is_the_commands(project: Project, spawn: Any, status: int) -> None:
     command = project.emitting({"description": "x"}, exit_code=status)
     process = spawn("-C", str(project.folder), "run", "--", *command)

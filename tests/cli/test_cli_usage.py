@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from cli_project import Project
 from click.testing import CliRunner
 
 from dotscience_jupyter.cli import app, care
@@ -51,6 +52,18 @@ def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_command_loads_no_other_commands_work(project: Project) -> None:
+    code = (
+        "import sys\nfrom dotscience_jupyter.cli import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit as end: assert end.code == 0\n"
+        "ours = ['sync', 'notebooks', 'api.merge', 'api.comparison', 'api.explore']\n"
+        "others = {'urllib3', 'nbdime', *('dotscience_jupyter.' + name for name in ours)}\n"
+        "assert not others & set(sys.modules), others & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "-C", str(project.folder), "status"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize(

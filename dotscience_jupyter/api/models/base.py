@@ -19,6 +19,8 @@ class Body(BaseModel):
         extra="forbid",
         ser_json_inf_nan="strings",
         json_schema_serialization_defaults_required=True,
+        # a command uses few of the many bodies, and making a validator takes longer than a class
+        defer_build=True,
     )
 
 
