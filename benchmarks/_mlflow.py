@@ -75,14 +75,21 @@ def fill(database: Path, count: int) -> None:
 
 
 @contextmanager
-def server(python: str, count: int) -> Iterator[str]:
-    """Give the address of an MLflow server with that many runs."""
+def server(python: str, count: int, keep: Path | None = None) -> Iterator[str]:
+    """Give the address of an MLflow server with that many runs, kept in a folder if one is given.
+
+    They are written into MLflow's own tables, which its own code has made.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "mlflow.db"
-        subprocess.run(
-            [python, "-c", MAKE_STORE, str(database), folder], check=True, capture_output=True
-        )
-        fill(database, count)
+        database = (keep or Path(folder)) / f"mlflow-{count}.db"
+        if not database.is_file():
+            making = database.with_suffix(".new")
+            making.unlink(missing_ok=True)
+            subprocess.run(
+                [python, "-c", MAKE_STORE, str(making), folder], check=True, capture_output=True
+            )
+            fill(making, count)
+            making.rename(database)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -93,12 +100,14 @@ def server(python: str, count: int) -> Iterator[str]:
         )  # fmt: skip
         url = f"http://127.0.0.1:{port}"
         try:
-            for _ in range(120):
+            for _ in range(240):
                 try:
                     urllib.request.urlopen(f"{url}/health", timeout=1).close()
                     break
                 except OSError:
                     time.sleep(0.5)
+            else:
+                raise RuntimeError("MLflow's server does not answer.")
             yield url
         finally:
             process.terminate()

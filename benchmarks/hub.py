@@ -2,12 +2,14 @@
 # Distributed under the terms of the BSD 3-Clause License.
 """Lists of a hub's project with very many runs, beside MLflow's server with as many.
 
-    python benchmarks/hub.py [--runs N] [--mlflow PYTHON] [--postgresql URL]
+    python benchmarks/hub.py [--runs N] [--mlflow PYTHON] [--postgresql URL] [--keep FOLDER]
 
-Runs have eight parameters and six metrics. Each server is asked over HTTP on loopback for the first
-100 runs that match a filter on a parameter, sorted by a metric: filters and metrics that it was not
-asked for before, then the same again. The hub keeps them in SQLite, and in PostgreSQL if the URL of
-an empty database is given. MLflow is measured if PYTHON has the whole of it.
+Runs have eight parameters and six metrics. Each server is asked over HTTP on loopback for pages of
+100 runs: those that match a filter on a parameter, sorted by a metric; the same with a condition on
+a metric as well; the fiftieth page; those that tell of a number. No question is asked twice but for
+one that is asked again and again. The hub keeps runs in SQLite, and in PostgreSQL if the URL of an
+empty database is given. MLflow is measured if PYTHON has the whole of it, with its own schema in
+SQLite, and fewer questions. Filled databases stay in FOLDER for the next time.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import math
 import os
 import random
 import subprocess
@@ -23,47 +26,62 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from _filling import filled
 from _mlflow import is_whole, server
-from _table import describe, machine, markdown, median, seconds
+from _table import describe, machine, markdown, median, seconds, write_json
 
-from dotscience_jupyter.hub.config import Config, Services
-from dotscience_jupyter.records import NewCommit
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / "ui-tests"))
-from make_runs import make_wide_run  # the runs that the explorer is measured with
-
-BATCH = 500
-ASKED = [
-    (name, metric)
-    for name in ("model", "depth", "optimizer", "batch_size")
-    for metric in ("accuracy", "f1", "rmse", "val_loss")
-]
-VALUES = {"model": "svm", "depth": "3", "optimizer": "adam", "batch_size": "64"}
+VALUES: dict[str, Sequence[str]] = {
+    "model": ("svm", "forest", "linear"),
+    "optimizer": ("adam", "sgd", "adamw"),
+    "depth": tuple("0123456"),
+    "batch_size": ("16", "32", "64", "128", "256", "512"),
+}
+SORTS = ("accuracy", "f1", "rmse", "val_loss", "loss", "train_seconds")
+GOAL = 0.1
 
 
-def fill(data: Path, db: str, count: int) -> tuple[str, str]:
-    """Make a hub with one project of many runs; return the project's id and a key."""
-    services = Services.open(Config(data=data, db=db))
-    try:
-        ada = services.identity.create_user("ada", admin=True)
-        key = services.identity.create_key(ada, "benchmark")[1]
-        info = services.projects.create(ada, "many")
-        chance = random.Random(7)
-        with services.projects.open(info) as project:
-            snapshot = project.engine.edit(None, []).id
-            head = None
-            for first in range(0, count, BATCH):
-                last = min(first + BATCH, count)
-                runs = [make_wide_run(n, count, chance) for n in range(first, last)]
-                commit = NewCommit(snapshot, "dotscience.run.v1", "Many runs", "ada", runs)
-                head = project.records.commit([commit], expected_head=head)[0].id
-        return info.id, key
-    finally:
-        services.close()
+@dataclass(frozen=True)
+class Question:
+    """A page that somebody wants to see."""
+
+    parameter: str = ""
+    value: str = ""
+    metric: str = "accuracy"
+    descending: bool = True
+    more: tuple[str, str, float] | None = None  # a metric that is above or below a number
+    word: str = ""
+    offset: int = 0
+
+
+def questions(count: int) -> dict[str, list[Question]]:
+    """Return so many different questions of each kind, the same ones each time."""
+    chance = random.Random(3)
+    every = [
+        Question(name, value, metric, descending)
+        for name, values in VALUES.items()
+        for value in values
+        for metric in SORTS
+        for descending in (True, False)
+    ]
+    ones = chance.sample(every, count)
+    twos = [
+        replace(each, more=("accuracy", chance.choice("<>"), round(chance.uniform(0.5, 0.9), 3)))
+        for each in chance.sample(every, count)
+    ]
+    deep = [replace(each, offset=4900) for each in chance.sample(every, count)]
+    words = [Question(word=str(number)) for number in chance.sample(range(100, 1000), count)]
+    return {
+        "filtered by a parameter, sorted by a metric": ones,
+        "the same and a condition on a metric": twos,
+        "the 50th page of the first": deep,
+        "runs that tell of a number, newest first": words,
+        "the same question again": [every[0]] * count,
+    }
 
 
 @contextmanager
@@ -82,28 +100,21 @@ def hub(data: Path, db: str) -> Iterator[str]:
         process.wait()
 
 
-def timed(ask: Callable[[str, str], int]) -> tuple[list[float], list[float]]:
-    """Ask everything twice; return what the first and the second time took, in seconds."""
-    rounds: list[list[float]] = []
-    for _ in range(2):
-        took = []
-        for name, metric in ASKED:
-            begin = time.perf_counter()
-            assert ask(name, metric) == 100
-            took.append(time.perf_counter() - begin)
-        rounds.append(took)
-    return rounds[0], rounds[1]
-
-
-def ask_hub(url: str, project: str, key: str) -> Callable[[str, str], int]:
+def ask_hub(url: str, project: str, key: str) -> Callable[[Question], int]:
     """Return a function that asks a hub for a page, and returns how many runs it has."""
     token = base64.b64encode(f"ada:{key}".encode()).decode()
 
-    def ask(name: str, metric: str) -> int:
+    def ask(wanted: Question) -> int:
+        terms = [f"parameters.{wanted.parameter} = '{wanted.value}'"] if wanted.parameter else []
+        if wanted.more:
+            terms.append("metrics.{} {} {}".format(*wanted.more))
+        way = "desc" if wanted.descending else "asc"
         query = urllib.parse.urlencode(
             {
-                "where": f"parameters.{name} = '{VALUES[name]}'",
-                "sort": f"metrics.{metric} desc",
+                "where": " and ".join(terms),
+                "search": wanted.word,
+                "sort": "" if wanted.word else f"metrics.{wanted.metric} {way}",
+                "offset": wanted.offset,
                 "limit": 100,
             }
         )
@@ -117,17 +128,27 @@ def ask_hub(url: str, project: str, key: str) -> Callable[[str, str], int]:
     return ask
 
 
-def ask_mlflow(url: str) -> Callable[[str, str], int]:
+def ask_mlflow(url: str) -> Callable[[Question], int]:
     """Return a function that asks MLflow for a page, and returns how many runs it has."""
 
-    def ask(name: str, metric: str) -> int:
-        value = VALUES[name]
-        body = {
+    def ask(wanted: Question) -> int:
+        terms = [f"params.{wanted.parameter} = '{wanted.value}'"] if wanted.parameter else []
+        if wanted.more:
+            terms.append("metrics.{} {} {}".format(*wanted.more))
+        if wanted.word:
+            terms.append(f"attributes.run_name ILIKE '%{wanted.word}%'")
+        way = "DESC" if wanted.descending else "ASC"
+        body: dict[str, object] = {
             "experiment_ids": ["0"],
-            "filter": f"params.{name} = '{value}'",
-            "order_by": [f"metrics.{metric} DESC"],
+            "filter": " and ".join(terms),
             "max_results": 100,
         }
+        if not wanted.word:
+            body["order_by"] = [f"metrics.{wanted.metric} {way}"]
+        if wanted.offset:
+            # as the server makes them itself: nobody has to turn 49 pages
+            token = json.dumps({"offset": wanted.offset})
+            body["page_token"] = base64.b64encode(token.encode()).decode()
         request = urllib.request.Request(
             f"{url}/api/2.0/mlflow/runs/search",
             json.dumps(body).encode(),
@@ -139,39 +160,72 @@ def ask_mlflow(url: str) -> Callable[[str, str], int]:
     return ask
 
 
+def timed(ask: Callable[[Question], int], asked: Sequence[Question]) -> list[float]:
+    """Return what each question takes, in seconds."""
+    took = []
+    for each in asked:
+        begin = time.perf_counter()
+        found = ask(each)
+        took.append(time.perf_counter() - begin)
+        assert found == 100 or each.word, f"{each}: {found} runs"
+    return took
+
+
+def percentile(took: Sequence[float], share: float) -> float:
+    """Return what so great a share of them did not exceed."""
+    return sorted(took)[math.ceil(share * len(took)) - 1]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--questions", type=int, default=100, help="of each kind, to the hub")
     parser.add_argument("--mlflow", default=sys.executable, metavar="PYTHON")
+    parser.add_argument("--mlflow-questions", type=int, default=4)
     parser.add_argument("--postgresql", default="", metavar="URL")
+    parser.add_argument(
+        "--keep", type=Path, default=Path(tempfile.gettempdir()) / "dotscience-benchmarks"
+    )
+    parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
-    print(describe(machine("dotscience-jupyter", "sqlalchemy")))
-    rows = []
+    options.keep.mkdir(parents=True, exist_ok=True)
+    print(describe(machine("dotscience-jupyter", "sqlalchemy")), flush=True)
+    figures: dict[str, dict[str, list[float]]] = {}
     for title, db in (("hub, SQLite", ""), ("hub, PostgreSQL", options.postgresql)):
         if not db and "Postgre" in title:
             print("No PostgreSQL was given, so it is left out.\n")
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            data = Path(folder) / "hub"
-            project, key = fill(data, db, options.runs)
+        data, project, key = filled(options.keep, options.runs, db)
+        kinds = questions(options.questions)
+        first = []
+        for each in kinds["filtered by a parameter, sorted by a metric"][:3]:
             with hub(data, db) as url:
-                rows.append((title, *timed(ask_hub(url, project, key))))
+                first += timed(ask_hub(url, project, key), [each])
+        with hub(data, db) as url:
+            ask = ask_hub(url, project, key)
+            figures[title] = {kind: timed(ask, asked) for kind, asked in kinds.items()}
+            figures[title]["the very first question to a hub that has just started"] = first
     if is_whole(options.mlflow):
-        with server(options.mlflow, options.runs) as url:
-            rows.append(("MLflow server, SQLite", *timed(ask_mlflow(url))))
+        with server(options.mlflow, options.runs, options.keep) as url:
+            ask = ask_mlflow(url)
+            figures["MLflow server, SQLite"] = {
+                kind: timed(ask, asked)
+                for kind, asked in questions(options.mlflow_questions).items()
+            }
     else:
         print("The whole of MLflow is not there, so it is left out: pip install mlflow\n")
-    print(f"\n{options.runs:,} runs; {len(ASKED)} pages of 100, filtered and sorted\n")
-    print(
-        markdown(
-            ("", "a new question, median", "worst", "the same again, median"),
-            [
-                (title, seconds(median(first)), seconds(max(first)), seconds(median(again)))
-                for title, first, again in rows
-            ],
-        )
-    )
+    print(f"\n{options.runs:,} runs, pages of 100; goal: first page in {seconds(GOAL)}\n")
+    print(markdown(("", "asked for", "questions", "median", "99 %", "worst"), table(figures)))
+    write_json(options.json, figures)
+
+
+def table(figures: dict[str, dict[str, list[float]]]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each kind of question to each server."""
+    for title, kinds in figures.items():
+        for kind, took in kinds.items():
+            numbers = (median(took), percentile(took, 0.99), max(took))
+            yield title, kind, str(len(took)), *map(seconds, numbers)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from .schema import SchemaDatabase, Tables
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; what this version of the software reads and writes."""
 
 TABLES = Tables(Base.metadata, REVISION, Path(__file__).parent / "migrations")

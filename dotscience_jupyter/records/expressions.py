@@ -1,34 +1,21 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""SQL for the trees of :mod:`.where`: every value is bound, every name compared as a value.
+"""SQL for the comparisons of :mod:`.where`: every value is bound, every name compared as a value.
 
-A comparison is either true or false, never unknown: where a run has no such value it is false, so
-``not`` means just that on every database.
+A comparison becomes queries of the runs for which it is true, each of which one index answers
+alone; :mod:`.selection` puts them together. Where a run has no such value a comparison is false,
+never unknown, so ``not`` means just that on every database.
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Select,
-    String,
-    and_,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    true,
-)
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 
 from . import where
-from .models import Commit, Run, RunValue
+from .models import Commit, Run, RunValue, is_long, is_short
+from .sqltext import contains, ordered
 
 _Bool: TypeAlias = ColumnElement[bool]
 
@@ -48,99 +35,41 @@ _COLUMNS: dict[str, Any] = {
 }
 
 
-class ordered(FunctionElement[str]):  # noqa: N801 - named like the SQL functions it stands among
-    """Text that compares by code points, whatever the database's collation."""
+def runs_with(node: where.Comparison | where.In | where.IsNull) -> list[Select[Any]]:
+    """Return queries of the sequences of all runs for which a comparison is true.
 
-    type = String()
-    inherit_cache = True
-
-
-class lowered(FunctionElement[str]):  # noqa: N801 - named like the SQL functions it stands among
-    """Text in lower case, letters beyond ASCII included."""
-
-    type = String()
-    inherit_cache = True
-
-
-@compiles(ordered)
-def _ordered(element: ordered, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(ordered, "postgresql")
-def _ordered_postgresql(element: ordered, compiler: SQLCompiler, **options: Any) -> str:
-    return f'({compiler.process(element.clauses, **options)}) COLLATE "C"'
-
-
-@compiles(lowered)
-def _lowered(element: lowered, compiler: SQLCompiler, **options: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **options)})"
-
-
-@compiles(lowered, "sqlite")
-def _lowered_sqlite(element: lowered, compiler: SQLCompiler, **options: Any) -> str:
-    return f"dotscience_lower({compiler.process(element.clauses, **options)})"
-
-
-class matches(FunctionElement[bool]):  # noqa: N801 - named like the SQL functions it stands among
-    """Text that matches a LIKE pattern, ASCII letters in upper or lower case."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(matches)
-def _matches(element: matches, compiler: SQLCompiler, **options: Any) -> str:
-    text, pattern = (compiler.process(each, **options) for each in element.clauses)
-    return f"({text} ILIKE {pattern} ESCAPE '/')"
-
-
-@compiles(matches, "sqlite")
-def _matches_sqlite(element: matches, compiler: SQLCompiler, **options: Any) -> str:
-    # in SQLite LIKE ignores case by itself, in half the time of comparing lower() of both
-    text, pattern = (compiler.process(each, **options) for each in element.clauses)
-    return f"({text} LIKE {pattern} ESCAPE '/')"
-
-
-def contains(column: Any, word: str) -> _Bool:
-    """Return whether a text contains a word, in upper or lower case."""
-    if word.isascii():
-        escaped = word.replace("/", "//").replace("%", "/%").replace("_", "/_")
-        return matches(column, f"%{escaped}%")
-    return lowered(column).contains(word.lower(), autoescape=True)
-
-
-def condition(node: where.Node) -> _Bool:
-    """Return the condition on runs that a tree means."""
+    Of ``is null`` for which it is false: a run may lack a value in more ways than it may have one.
+    """
     match node:
-        case where.And(nodes):
-            return and_(true(), *map(condition, nodes))
-        case where.Or(nodes):
-            return or_(false(), *map(condition, nodes))
-        case where.Not(inner):
-            return not_(condition(inner))
         case where.IsNull(field):
-            if field.kind == "column":
-                return _COLUMNS[field.name].is_(None)  # type: ignore[no-any-return]  # Any
-            # in two parts, as an index alone answers the first, which is that of most values
-            numbers = _values(field).where(RunValue.number.is_not(None))
-            others = _values(field).where(RunValue.number.is_(None), RunValue.type != "none")
-            return and_(Run.sequence.not_in(numbers), Run.sequence.not_in(others))
+            return _present(field)
         case where.In(field, literals):
             return _either(field, [("=", literal) for literal in literals])
         case where.Comparison(field, operator, literal):
             return _either(field, [(operator, literal)])
 
 
-def _either(field: where.Field, pairs: list[tuple[str, where.Literal]]) -> _Bool:
-    """Return whether the field is there and satisfies one of the comparisons."""
-    if field.kind != "column":
-        terms = [_on_value(operator, literal) for operator, literal in pairs]
-        return Run.sequence.in_(_values(field).where(or_(*terms)))
-    column = _COLUMNS[field.name]
-    nature = where.COLUMNS[field.name]
-    terms = [_on_column(column, nature, operator, literal) for operator, literal in pairs]
-    return and_(column.is_not(None), or_(*terms))
+def _present(field: where.Field) -> list[Select[Any]]:
+    if field.kind == "column":
+        return [select(Run.sequence).where(_COLUMNS[field.name].is_not(None))]
+    # numbers are there; of all others the type tells, which is not in the index of numbers
+    numbers = _values(field).where(RunValue.number.is_not(None))
+    other = and_(RunValue.number.is_(None), RunValue.type != "none")
+    return [numbers, *(query.where(other) for query in _texts(field))]
+
+
+def _either(field: where.Field, pairs: list[tuple[str, where.Literal]]) -> list[Select[Any]]:
+    """Return the runs of which the field is there and satisfies one of the comparisons."""
+    if field.kind == "column":
+        return [_on_runs(field.name, pairs)]
+    queries = []
+    if numbers := [pair for pair in pairs if _is_number(*pair)]:
+        terms = [_on_number(operator, literal) for operator, literal in numbers]
+        queries.append(_values(field).where(or_(*terms)))
+    if texts := [pair for pair in pairs if not _is_number(*pair)]:
+        terms = [_on_text(operator, literal) for operator, literal in texts]
+        queries += [query.where(or_(*terms)) for query in _texts(field)]
+    return queries
 
 
 def _values(field: where.Field) -> Select[Any]:
@@ -149,22 +78,53 @@ def _values(field: where.Field) -> Select[Any]:
     )
 
 
-def _on_value(operator: str, literal: where.Literal) -> _Bool:
-    """Return a comparison with a parameter, metric or label."""
-    value = literal.value
+def _texts(field: where.Field) -> list[Select[Any]]:
+    """Return queries of all that runs have of a field, where texts are looked at."""
+    return in_indexes_of_texts(_values(field), field.kind)
+
+
+def in_indexes_of_texts(query: Select[Any], kind: str) -> list[Select[Any]]:
+    """Return queries that find together what one of values finds, in the indexes of texts.
+
+    Metrics are not in these: their texts are numbers that hardly anybody compares as texts.
+    """
+    if kind == "metric":
+        return [query]
+    return [query.where(*is_short()), query.where(*is_long())]
+
+
+def _is_number(operator: str, literal: where.Literal) -> bool:
+    """Whether a comparison with a parameter, metric or label is one of numbers."""
+    if operator == "~" or isinstance(literal.value, str):
+        return False
+    return not isinstance(literal.value, bool) or operator not in ("=", "!=")
+
+
+def _on_number(operator: str, literal: where.Literal) -> _Bool:
+    value = float(literal.value or 0.0)
+    # what is not a number differs from every number
+    if operator == "!=":
+        return or_(RunValue.number.is_(None), RunValue.number != value)
+    return and_(RunValue.number.is_not(None), _compare(RunValue.number, operator, value))
+
+
+def _on_text(operator: str, literal: where.Literal) -> _Bool:
     if operator == "~":
         return contains(RunValue.text, literal.source)
-    if isinstance(value, bool):
+    if isinstance(literal.value, bool):
         equal: _Bool = func.lower(RunValue.text) == literal.source
-        if operator in ("=", "!="):
-            return equal if operator == "=" else not_(equal)
-        value = float(value)
-    if isinstance(value, float):
-        # what is not a number differs from every number
-        if operator == "!=":
-            return or_(RunValue.number.is_(None), RunValue.number != value)
-        return and_(RunValue.number.is_not(None), _compare(RunValue.number, operator, value))
-    return _compare(_text(RunValue.text, operator), operator, value)
+        return equal if operator == "=" else not_(equal)
+    # as the index has it
+    return _compare(ordered(RunValue.text), operator, literal.value)
+
+
+def _on_runs(name: str, pairs: list[tuple[str, where.Literal]]) -> Select[Any]:
+    column, nature = _COLUMNS[name], where.COLUMNS[name]
+    if name == "created":  # runs are many, commits are fewer
+        terms = [_on_column(Commit.created, nature, *pair) for pair in pairs]
+        return select(Run.sequence).join(Commit, Commit.id == Run.commit_id).where(or_(*terms))
+    terms = [_on_column(column, nature, operator, literal) for operator, literal in pairs]
+    return select(Run.sequence).where(column.is_not(None), or_(*terms))
 
 
 def _on_column(column: Any, nature: str, operator: str, literal: where.Literal) -> _Bool:
@@ -208,11 +168,25 @@ def field_column(field: where.Field) -> Any:
     return _COLUMNS[field.name]
 
 
-def arranged(sort: where.Sort) -> list[Select[Any]]:
+def long_texts(field: where.Field) -> Select[Any] | None:
+    """Return the query of the runs that have a long text there; None where no index tells that."""
+    if field.kind in ("column", "metric"):
+        return None
+    return _values(field).where(*is_long())
+
+
+def arranged(sort: where.Sort, *, only_short: bool = False) -> list[Select[Any]]:
     """Return queries of (sequence, key), whose rows one after the other are runs in order.
 
     Runs without a value are in none of them, numbers come before texts, ties newest first. Keys of
     one query are equal exactly where the runs are equal in this order.
+
+    Parameters
+    ----------
+    sort
+        What they are sorted by.
+    only_short
+        Set where :func:`long_texts` finds none: an index has the others in their order.
     """
     field = sort.field
     if field.kind == "column":
@@ -224,19 +198,18 @@ def arranged(sort: where.Sort) -> list[Select[Any]]:
             query = select(Run.sequence, column).join(Commit, Commit.id == Run.commit_id)
         order = _directed(ordered(column) if text else column, sort)
         return [query.order_by(order, Run.sequence.desc())]
-    queries: list[Select[Any]] = []
-    key: Any
-    for key in (RunValue.number, RunValue.text):
-        query = select(RunValue.run_sequence, key).where(
-            RunValue.kind == field.kind, RunValue.name == field.name
-        )
-        if key is RunValue.number:
-            query = query.where(key.is_not(None))
-        else:
-            query = query.where(RunValue.number.is_(None), RunValue.type != "none")
-        order = _directed(key if key is RunValue.number else ordered(key), sort)
-        queries.append(query.order_by(order, RunValue.run_sequence.desc()))
-    return queries
+    values = select(RunValue.run_sequence).where(
+        RunValue.kind == field.kind, RunValue.name == field.name
+    )
+    numbers = values.add_columns(RunValue.number).where(RunValue.number.is_not(None))
+    key = ordered(RunValue.text)
+    texts = values.add_columns(key).where(RunValue.number.is_(None), RunValue.type != "none")
+    if only_short:
+        texts = texts.where(*is_short())
+    return [
+        query.order_by(_directed(column, sort), RunValue.run_sequence.desc())
+        for query, column in ((numbers, RunValue.number), (texts, key))
+    ]
 
 
 def _directed(column: Any, sort: where.Sort) -> Any:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    ColumnElement,
     DateTime,
     Float,
     ForeignKey,
@@ -19,10 +20,15 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    and_,
+    func,
+    literal_column,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
+
+from .sqltext import ordered
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -150,6 +156,8 @@ class Run(Base):
         cascade="all, delete-orphan",
     )
 
+    __table_args__ = (Index("ix_runs_seconds", "seconds", "sequence"),)
+
 
 class RunValue(Base):
     """A parameter, metric or label of a run, as text and, where it is one, as a number.
@@ -167,10 +175,46 @@ class RunValue(Base):
     type: Mapped[str] = mapped_column(String(16))  # str, int, float, bool, none
     number: Mapped[float | None] = mapped_column(Float)
 
-    # filters and sorts by a value read this index alone; rows in key order halve the file on SQLite
+    # filters and sorts by numbers read this index alone; rows in key order halve a file of SQLite
     __table_args__ = (
         Index("ix_run_values_number", "kind", "name", "number", "run_sequence"),
         {"sqlite_with_rowid": False},
+    )
+
+
+def is_short() -> list[ColumnElement[bool]]:
+    """Return the conditions on a value whose text is in the index of texts.
+
+    Metrics are numbers, and what is long an index of PostgreSQL cannot hold. The conditions are
+    written out, not bound: only then a database sees that the index has what they are true for.
+    """
+    return [_NO_METRIC, func.length(RunValue.text) <= literal_column(_SHORT)]
+
+
+def is_long() -> list[ColumnElement[bool]]:
+    """Return the conditions on a value that is no metric and whose text is not in that index."""
+    return [_NO_METRIC, func.length(RunValue.text) > literal_column(_SHORT)]
+
+
+_SHORT = "100"  # characters
+_NO_METRIC: ColumnElement[bool] = RunValue.kind != literal_column("'metric'")
+
+# filters and sorts by a text read the first alone, and look into the second, which is mostly empty
+for _name, _columns, _which in (
+    (
+        "ix_run_values_text",
+        [ordered(RunValue.text), RunValue.run_sequence, RunValue.number, RunValue.type],
+        and_(*is_short()),
+    ),
+    ("ix_run_values_long", [RunValue.run_sequence], and_(*is_long())),
+):
+    Index(
+        _name,
+        RunValue.kind,
+        RunValue.name,
+        *_columns,
+        sqlite_where=_which,
+        postgresql_where=_which,
     )
 
 

@@ -17,6 +17,7 @@ from . import history, lines, models, reading, refs, verification, writing
 from .ancestry import Ancestry
 from .database import Database
 from .datasetneighbours import DatasetNeighbours, InDataset
+from .datasetuses import DatasetUse, dataset_uses
 from .errors import (
     AmbiguousError,
     ConflictError,
@@ -239,7 +240,7 @@ class Records(Sharing):
         sort: str = "",
         offset: int = 0,
         limit: int = 100,
-    ) -> tuple[list[models.Run], int]:
+    ) -> tuple[list[reading.RunHead], int]:
         """Return a page of runs, values and commit loaded, and how many there are.
 
         Parameters
@@ -260,15 +261,12 @@ class Records(Sharing):
             If ``where`` or ``sort`` cannot be understood; it tells the position.
         """
         with self._database.reading() as session:
-            found = self.tables.find(session, where, search, sort).sequences
-            start, count = max(0, offset), max(0, limit)
-            page = found[start : start + count]
-            return reading.runs_in_order(session, page), len(found)
+            found, page = self.tables.find(session, where, search, sort, offset, limit)
+            return reading.runs_in_order(session, page), found.total
 
     def value_names(self) -> dict[str, list[str]]:
         """Return all names by kind (``parameter``, ``metric``, ``label``), sorted."""
-        with self._database.reading() as session:
-            return reading.value_names(session)
+        return self.tables.names()
 
     def counts(self) -> tuple[int, int]:
         """Return how many commits HEAD and its ancestors are, and how many runs there are."""
@@ -343,6 +341,11 @@ class Records(Sharing):
         }
         with self.neighbours() as near:
             return {wanted[file]: row.run for file, row in near.writers(wanted).items()}
+
+    def dataset_uses(self, dataset: str, limit: int) -> list[DatasetUse]:
+        """Return the newest runs that read or wrote a dataset of that name, newest first."""
+        with self._database.reading() as session:
+            return dataset_uses(session, dataset, limit)
 
     @contextmanager
     def neighbours(self) -> Iterator[DatasetNeighbours]:

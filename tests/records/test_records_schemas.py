@@ -69,7 +69,7 @@ def test_a_schema_is_migrated(server: str) -> None:
     records.close()
     database = Database.open(server, schema="p_1")
     with database.engine.begin() as connection:
-        migrate(connection, "0004")
+        migrate(connection, "0005")
     database.close()
 
 

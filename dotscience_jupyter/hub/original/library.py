@@ -19,6 +19,7 @@ from dotscience_jupyter.hub.config import Services
 from dotscience_jupyter.hub.identity import User
 from dotscience_jupyter.hub.project import Project, ProjectInfo
 from dotscience_jupyter.records import NotFoundError, models
+from dotscience_jupyter.records.reading import RunHead
 from dotscience_jupyter.records.where import MAX_LENGTH, Field, write_field
 
 PREFIX = "artefact:"
@@ -104,7 +105,7 @@ def find_model(services: Services, user: User, id_: str) -> Model | None:
 
 def _models(project: Project) -> list[Model]:
     labels = project.records.value_names()["label"]
-    runs: dict[int, models.Run] = {}
+    runs: dict[int, RunHead] = {}
     for where in _conditions([name for name in labels if name.startswith(PREFIX)]):
         for run in project.records.list_runs(where=where, limit=MOST)[0]:
             runs[run.sequence] = run
@@ -129,7 +130,7 @@ def _conditions(names: list[str]) -> Iterator[str]:
         yield " or ".join(terms)
 
 
-def _of_run(info: ProjectInfo, run: models.Run) -> Iterator[Model]:
+def _of_run(info: ProjectInfo, run: models.Run | RunHead) -> Iterator[Model]:
     labels = [value for value in run.values if value.kind == "label"]
     named = sorted(
         (value for value in labels if value.name.startswith(PREFIX)), key=lambda value: value.name
