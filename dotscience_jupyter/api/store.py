@@ -47,8 +47,7 @@ class StoreService(Core):
         """Mend what is damaged of what commits need, and tell what is lost."""
         with self.errors():
             snapshots = self.records.snapshots()
-            found = self.engine.verify(snapshots, progress)
-            lost = self.engine.repair(snapshots, progress) if found else []
+            found, lost = self.engine.repair(snapshots, progress)
         still = {(problem.snapshot, problem.path) for problem in lost}
         mended = [each for each in found if (each.snapshot, each.path) not in still]
         return models.RepairResult(

@@ -98,17 +98,24 @@ def usage_command(settings: Settings, each: bool) -> None:
         printer.document(result)
         return
     printer.line(
-        f"{many(result.snapshots, 'snapshot')} take {size(result.stored_bytes)} on disk; "
+        f"{many(result.snapshots, 'snapshot')} {'takes' if result.snapshots == 1 else 'take'} "
+        f"{size(result.stored_bytes)} on disk; "
         f"plain copies would take {size(result.logical_bytes)}."
     )
     printer.line(
         f"Engine {safe(result.engine)}"
-        + "".join(f", {count:,} {safe(name)}" for name, count in result.extra.items()),
+        + "".join(f", {own(safe(name), value)}" for name, value in result.extra.items()),
         style="dim",
     )
     if each:
         printer.line()
         _show_each(printer, result.each)
+
+
+def own(name: str, value: int) -> str:
+    """Return a number of the engine's own for people."""
+    what = name.removesuffix(" bytes")
+    return many(value, name.removesuffix("s")) if what == name else f"{what} {size(value)}"
 
 
 def _show_each(printer: Printer, each: Sequence[SnapshotUsage]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 
 class SnapshotError(Exception):
@@ -156,6 +156,13 @@ class Problem:
     message: str
 
 
+class Repaired(NamedTuple):
+    """What a repair found wrong, and what of that is wrong still."""
+
+    found: list[Problem]
+    lost: list[Problem]
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotUsage:
     """How much room a snapshot takes, in bytes on disk."""
@@ -183,7 +190,7 @@ class Usage:
     stored_bytes: int = 0  # on disk, after deduplication and compression
     logical_bytes: int = 0  # what the snapshots add up to if each were a plain copy
     snapshots: int = 0
-    extra: dict[str, int] = field(default_factory=dict)
+    extra: dict[str, int] = field(default_factory=dict)  # the engine's own; sizes end in " bytes"
     each: list[SnapshotUsage] = field(default_factory=list)  # only if asked for, oldest first
 
 
@@ -423,16 +430,14 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def repair(
-        self, snapshots: Iterable[str], progress: Progress | None = None
-    ) -> builtins.list[Problem]:
-        """Mend what can be mended, and return exactly what of these snapshots is lost.
+    def repair(self, snapshots: Iterable[str], progress: Progress | None = None) -> Repaired:
+        """Mend what can be mended; return what was wrong, and exactly what of it is lost.
 
         Damaged content is taken from wherever else it is whole: another copy in the store, or
         a file of the live folder that still has it. What is lost stays reported by
         :meth:`verify`, everything else of the same snapshot can be read and restored. Nothing
-        that can be read is ever dropped. An engine that cannot mend says so and returns what
-        :meth:`verify` finds.
+        that can be read is ever dropped. An engine that cannot mend says so: what
+        :meth:`verify` finds is lost then.
         """
 
     @abstractmethod

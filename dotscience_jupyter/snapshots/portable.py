@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import builtins
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,25 @@ class PortableEngine(Engine):
     @abstractmethod
     def exchange(self) -> EmbeddedEngine:
         """The store. Snapshots of other engines have ids of their own in it."""
+
+    @property
+    def streams(self) -> str:
+        """The engine whose hubs may take what :meth:`send` writes; "" if none can."""
+        return ""
+
+    def ancestors(self, snapshot: str) -> builtins.list[str] | None:
+        """Return the snapshots since which what is new in one can be sent so, the oldest first.
+
+        None if the snapshot cannot be sent so.
+        """
+        return None
+
+    def unshown(self, snapshot: str, since: str = "") -> str:
+        """Return a path that would be sent so and that the snapshot does not show; "" if none is.
+
+        With ``since`` only what is new since that snapshot is looked at.
+        """
+        return ""
 
     @abstractmethod
     def bring(self, snapshot: str, progress: Progress | None = None) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 import struct
 import sys
@@ -222,6 +223,20 @@ def test_repair_says_what_it_mended_and_what_is_lost(opened, still_there):
         assert commit and {problem.commit for problem in told} == {commit.id}
         assert bool(again.verify().problems) is not still_there
         assert again.open_file("HEAD", "a.txt")[1].read() == b"one"
+
+
+def test_a_commit_says_what_it_could_not_freeze(opened):
+    root = opened.workspace.root
+    for number in range(2):
+        os.mkfifo(root / f"pipe{number}")
+    assert opened.commit("one").message.endswith(
+        " Left out: pipe0 (it is a named pipe, which has no content to freeze),"
+        " pipe1 (it is a named pipe, which has no content to freeze)."
+    )
+    for number in range(2, 6):
+        os.mkfifo(root / f"pipe{number}")
+    (root / "a.txt").write_text("two")
+    assert opened.commit("two").message.endswith("freeze), 3 more.")
 
 
 def test_content_goes_to_another_workspace_and_stays_there(opened, tmp_path):

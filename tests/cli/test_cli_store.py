@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from cli_project import Project, make_project
 
+from dotscience_jupyter.cli.care import own
+
 WAIT = 60
 
 
@@ -63,12 +65,25 @@ def test_diff_shows_renames(project: Project, past: str) -> None:
 
 
 def test_usage(project: Project, past: str) -> None:
-    assert "1 snapshot take" in project.ds("usage").stdout
+    assert "1 snapshot takes" in project.ds("usage").stdout
     project.json("commit", "-m", "second")
     body = project.json("usage", "--each")
     assert body["snapshots"] == len(body["each"]) == 2
     lines = project.ds("usage", "--each").stdout.splitlines()
     assert lines[-2].startswith(past)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("packs", 1, "1 pack"),
+        ("objects", 1200, "1,200 objects"),
+        ("folder bytes", 3_058_688, "folder 3.06 MB"),
+        ("received bytes", 0, "received 0 B"),
+    ],
+)
+def test_numbers_of_an_engine_are_told_as_what_they_are(name: str, value: int, told: str) -> None:
+    assert own(name, value) == told
 
 
 # --- going back ---------------------------------------------------------------------

@@ -570,12 +570,12 @@ class ReturningSuite(SuiteBase):
         engine.settle()
         known = engine.snapshots()
         stored = engine.usage().stored_bytes
-        assert engine.repair([first, second]) == []
+        assert engine.repair([first, second]).lost == []
         assert engine.snapshots() == known
         assert engine.usage().stored_bytes == stored
         assert state_of(folder, folder_times=True) == live
         assert again().verify([first, second]) == []
-        problems = engine.repair([first, "0" * 64])
+        problems = engine.repair([first, "0" * 64]).lost
         assert [problem.snapshot for problem in problems] == ["0" * 64]
 
     def test_usage_of_each_snapshot(self, engine: Engine, folder: Path) -> None:

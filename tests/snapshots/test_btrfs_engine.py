@@ -688,7 +688,7 @@ def test_damage_is_found_and_named(tmp_path: Path) -> None:
             image.write(b"!")
         problems = engine.verify([first, second, third])
         assert {(p.snapshot, p.path) for p in problems} == {(first, "d/bad"), (second, "d/bad")}
-        assert engine.repair([first, third]) == [p for p in problems if p.snapshot == first]
+        assert engine.repair([first, third]).lost == [p for p in problems if p.snapshot == first]
         with engine.open(first, "d/bad") as file, pytest.raises(CorruptStoreError, match="bad"):
             file.read()
         with engine.open(first, "d/bad") as file:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import tempfile
@@ -585,11 +586,36 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "preadv", preadv)
 
 
+def untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read where the file system does not say what is in memory."""
+    real = os.preadv
+
+    def preadv(fd: int, views: list[memoryview], at: int, how: int = 0) -> int:
+        if how:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return real(fd, views, at)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+
+
+def partly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read what the page cache has some of."""
+    real = os.preadv
+    calls = itertools.count()
+
+    def preadv(fd: int, views: list[memoryview], at: int, how: int = 0) -> int:
+        if how and next(calls) % 3 == 2:
+            raise BlockingIOError
+        return real(fd, views, at, how)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+
+
 def cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read what the page cache has."""
 
 
-@pytest.mark.parametrize("way", [cached, past, plain, short])
+@pytest.mark.parametrize("way", [cached, partly, untold, past, plain, short])
 def test_long_runs_are_read_in_every_way(
     folder: Path,
     tmp_path: Path,
@@ -605,6 +631,7 @@ def test_long_runs_are_read_in_every_way(
     snapshot = engine.snapshot().id
     monkeypatch.setattr(readahead, "_DIRECT_FROM", 20_000)
     monkeypatch.setattr(readahead, "RUN", 1 << 20)
+    monkeypatch.setattr(readahead, "_PART", 1 << 18)
     way(monkeypatch)
     assert engine.restore(snapshot, tmp_path / "out") == 303
     monkeypatch.undo()

@@ -552,7 +552,7 @@ def test_the_rest_of_the_engine_works_without_one(store: EmbeddedEngine, tmp_pat
     store.grace = 0.0
     store.gc([two])
     assert [info.id for info in store.snapshots()] == [two]
-    assert store.verify([two]) == store.repair([two]) == []
+    assert store.verify([two]) == store.repair([two]).lost == []
     assert store.usage(each=True).snapshots == 1
 
 
@@ -571,7 +571,7 @@ def test_repair_without_a_live_folder_reads_no_other_files(
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte[0] ^ 1]))
     again = EmbeddedEngine.open_store(Path(store._store.folder))
-    assert [problem.path for problem in again.repair([snapshot])] == [path]
+    assert [problem.path for problem in again.repair([snapshot]).lost] == [path]
     again.close()
 
 

@@ -19,13 +19,13 @@ from dotscience_jupyter.snapshots import Change, EmbeddedEngine, Engine, Snapsho
 from dotscience_jupyter.snapshots.embedded import (
     capture,
     database,
+    livefolder,
     objects,
     packs,
     scan,
     statcache,
     store,
 )
-from dotscience_jupyter.snapshots.embedded import engine as embedded
 
 
 class TestEmbedded(EngineSuite):
@@ -116,7 +116,7 @@ def test_two_writes_that_look_the_same_are_told_apart(
 ) -> None:
     # a file system whose clock ticks every ten seconds, so that times never tell
     monkeypatch.setattr(capture, "_TICK_NS", 10**10)
-    for module in (capture, scan, embedded):
+    for module in (capture, scan, livefolder):
         monkeypatch.setattr(module, "fingerprint", lambda status: (0, status.st_size, 0, 0, 1))
     path = write(folder / "f", "aaaa")
     engine = opened(folder)
@@ -203,7 +203,7 @@ def test_stat_cache_round_trip(folder: Path) -> None:
         values = [getattr(folder, name) for name in scan.Folder.__slots__ if name != "folders"]
         return values, {name: flat(child) for name, child in folder.folders.items()}
 
-    known = engine._known.get()[0]
+    known = engine._live_folder()._known.get()[0]
     assert known is not None
     assert flat(loaded[0]) == flat(known)
 

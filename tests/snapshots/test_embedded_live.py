@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from snapshot_helpers import settle, write
 
 from dotscience_jupyter.snapshots import EmbeddedEngine, Snapshot, SnapshotError
-from dotscience_jupyter.snapshots.embedded import capture, live, scan, store
-from dotscience_jupyter.snapshots.embedded import engine as embedded
+from dotscience_jupyter.snapshots.embedded import capture, live, livefolder, scan, store
 
 inotify_simple = pytest.importorskip("inotify_simple")
 pytestmark = pytest.mark.skipif(
@@ -85,9 +84,14 @@ def engine(folder: Path) -> Iterator[EmbeddedEngine]:
     engine.close()
 
 
+def told(engine: EmbeddedEngine) -> live.LiveWatch | None:
+    """What tells the engine of changes."""
+    return engine._live_folder()._live
+
+
 def walked(folder: Path, engine: EmbeddedEngine) -> Snapshot:
     """What another process gives, which is told of nothing and walks."""
-    engine._known.save()
+    engine._live_folder()._known.save()
     other = opened(folder)
     try:
         return other.snapshot()
@@ -158,19 +162,19 @@ def test_watches_move_with_their_folders(folder: Path, engine: EmbeddedEngine) -
     write(folder.parent / "gone" / "c" / "new", "not ours any more")
     write(folder / "e" / "c" / "new", "again")
     assert engine.snapshot() == walked(folder, engine)
-    assert engine._live is not None
-    assert sorted(path for path, _ in engine._live._paths.values()) == ["", "b", "e", "e/c"]
+    assert told(engine) is not None
+    assert sorted(path for path, _ in told(engine)._paths.values()) == ["", "b", "e", "e/c"]
 
 
 def test_an_audit_does_not_know_better_than_a_snapshot(
     folder: Path, engine: EmbeddedEngine
 ) -> None:
-    assert engine._live is not None
-    audit = engine._live.begin()
+    assert told(engine) is not None
+    audit = told(engine).begin()
     fd = os.open(folder / "b", os.O_RDONLY)
     (folder / "b").rename(folder / "e")
     engine.snapshot()
-    engine._live.enter(fd, "b", audit)  # it was about to when it had to wait
+    told(engine).enter(fd, "b", audit)  # it was about to when it had to wait
     os.close(fd)
     write(folder / "e" / "new", "new")
     assert engine.snapshot() == walked(folder, engine)
@@ -241,10 +245,10 @@ def test_a_file_that_was_just_written_is_looked_at_again(
         monkeypatch.setattr(module, "fingerprint", lambda status: (1, status.st_size, 0, 0, 1))
     write(folder / "a" / "1", "one")
     engine.snapshot()
-    assert engine._live is not None
+    assert told(engine) is not None
     write(folder / "a" / "1", "two")
-    engine._live.take()  # as if the event had not come
-    engine._live._taken = live._Told()
+    told(engine).take()  # as if the event had not come
+    told(engine)._taken = live._Told()
     second = engine.snapshot()
     with engine.open(second.id, "a/1") as file:
         assert file.read() == b"two"
@@ -263,8 +267,8 @@ def test_a_shared_memory_map_is_looked_at_when_asked(folder: Path, engine: Embed
         view[0] = 1
         # a map's times need not change before it is written back, which is another matter
         os.utime(f"/proc/self/fd/{file.fileno()}")
-        engine._live.take()  # type: ignore[union-attr]
-        engine._live._taken = live._Told()  # type: ignore[union-attr]
+        told(engine).take()  # type: ignore[union-attr]
+        told(engine)._taken = live._Told()  # type: ignore[union-attr]
         settle()
         assert engine.snapshot() == first
         for path in ("../x", "b/../..", "/", "", "\0", "nowhere/x"):
@@ -272,7 +276,7 @@ def test_a_shared_memory_map_is_looked_at_when_asked(folder: Path, engine: Embed
         second = engine.snapshot(look_at=["b/c/map"])
         with engine.open(second.id, "b/c/map") as frozen:
             assert frozen.read(2) == b"\1\0"
-    engine._live.take()  # type: ignore[union-attr]
+    told(engine).take()  # type: ignore[union-attr]
 
 
 def test_another_name_of_a_file_elsewhere(folder: Path, engine: EmbeddedEngine) -> None:
@@ -307,8 +311,8 @@ def test_an_audit_finds_what_was_not_told(
     before = engine.snapshot()
     engine.settle()
     assert engine.snapshot() == before, "an audit is for now and then"
-    monkeypatch.setattr(embedded, "_AUDIT", 0.0)
-    monkeypatch.setattr(embedded, "_AUDIT_SHARE", 0)
+    monkeypatch.setattr(livefolder, "_AUDIT", 0.0)
+    monkeypatch.setattr(livefolder, "_AUDIT_SHARE", 0)
     engine.settle()
     after = engine.snapshot()
     assert after != before
@@ -330,7 +334,7 @@ def test_a_queue_that_ran_over_means_a_walk(
         os.utime(folder / "b" / "c" / "3")
     write(folder / "b" / "d" / "4", "of this no event is left")
     settle()
-    changes = engine.changes(engine._known.get()[0] and engine.snapshots()[-1].id)
+    changes = engine.changes(engine._live_folder()._known.get()[0] and engine.snapshots()[-1].id)
     assert [change.path for change in changes] == ["a/1", "b/d/4"]
     assert listings.take() == [".", "a", "b", "b/c", "b/d"]
     second = engine.snapshot()
@@ -343,7 +347,7 @@ def test_a_queue_that_ran_over_means_a_walk(
 
 def lose(engine: EmbeddedEngine) -> None:
     """Let all events be lost that came until now."""
-    watch = engine._live
+    watch = told(engine)
     assert watch is not None
     with watch._lock:
         watch._drain()
@@ -353,7 +357,7 @@ def lose(engine: EmbeddedEngine) -> None:
 def test_an_overflow_is_set_right_when_nobody_waits(
     folder: Path, engine: EmbeddedEngine, listings: Listings
 ) -> None:
-    assert engine._live is not None
+    assert told(engine) is not None
     write(folder / "a" / "1", "edited")
     settle()
     lose(engine)
@@ -367,7 +371,7 @@ def test_an_overflow_is_set_right_when_nobody_waits(
     lose(engine)
     write(folder / "b" / "c" / "other", "other")
     assert engine.snapshot() == walked(folder, engine)
-    assert sorted(path for path, _ in engine._live._paths.values()) == ["", "a", "b", "b/c"]
+    assert sorted(path for path, _ in told(engine)._paths.values()) == ["", "a", "b", "b/c"]
     listings.take()
     engine.snapshot()
     assert listings.take() == [], "that walk has seen what was told before it"
@@ -585,8 +589,8 @@ def test_a_folder_renamed_while_it_is_written_to(folder: Path, engine: EmbeddedE
     for thread in threads:
         thread.join()
     assert engine.snapshot() == walked(folder, engine)
-    assert engine._live is not None
-    assert engine._live.armed
+    assert told(engine) is not None
+    assert told(engine).armed
 
 
 def test_many_threads(folder: Path, engine: EmbeddedEngine) -> None:
@@ -595,7 +599,7 @@ def test_many_threads(folder: Path, engine: EmbeddedEngine) -> None:
             write(folder / "a" / f"by{number}", f"{count}")
             snapshot = engine.snapshot()
             engine.changes(snapshot.id)
-            engine._walked = 0.0
+            engine._live_folder()._walked = 0.0
             engine.settle()
 
     with ThreadPoolExecutor(4) as pool:
@@ -715,7 +719,7 @@ def test_any_sequence_gives_what_a_walk_gives(
         def take() -> None:
             told = engine.changes(taken[-1]) if taken else []
             snapshot = engine.snapshot()
-            engine._known.save()
+            engine._live_folder()._known.save()
             other = opened(folder)
             stack.callback(other.close)
             assert not taken or told == other.changes(taken[-1])
@@ -727,7 +731,7 @@ def test_any_sequence_gives_what_a_walk_gives(
             if operation[0] == "snapshot":
                 take()
             elif operation[0] == "settle":
-                engine._walked = 0.0
+                engine._live_folder()._walked = 0.0
                 engine.settle()
             elif operation[0] == "restart":
                 engine.close()

@@ -139,7 +139,7 @@ def test_what_only_an_old_snapshot_had_is_lost_and_nothing_else(place: Place) ->
     damaged = {path.name for path in place.packs()}
     engine = place.opened()
     lost = {(first, "old/0"), (second, "edited")}
-    assert {(p.snapshot, p.path) for p in engine.repair(place.ids)} == lost
+    assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == lost
     place.check(engine, lost)
     aside = {path.name for path in (place.store / "lost+found").iterdir()}
     assert len(aside) == 2
@@ -147,7 +147,7 @@ def test_what_only_an_old_snapshot_had_is_lost_and_nothing_else(place: Place) ->
     assert not aside & {path.name for path in place.packs()}
     # once more: nothing is left to be mended
     before = [(path.name, path.stat().st_mtime_ns) for path in place.packs()]
-    assert {(p.snapshot, p.path) for p in engine.repair(place.ids)} == lost
+    assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == lost
     assert [(path.name, path.stat().st_mtime_ns) for path in place.packs()] == before
     # and it is not for gc to draw conclusions from damage
     engine.gc(place.ids)
@@ -165,7 +165,7 @@ def test_what_the_live_folder_has_comes_from_there(place: Place) -> None:
     )
     place.spoil(chunk)
     assert len(engine.verify(place.ids)) >= 5
-    assert engine.repair(place.ids) == []
+    assert engine.repair(place.ids).lost == []
     place.check(engine, set())
     place.check(place.opened(), set())
 
@@ -178,7 +178,7 @@ def test_a_lost_folder_is_made_again_where_it_is_still_like_that(place: Place) -
     place.spoil(below)
     place.spoil(old)
     engine = place.opened()
-    assert {(p.snapshot, p.path) for p in engine.repair(place.ids)} == {(first, "old")}
+    assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == {(first, "old")}
     place.check(engine, {(first, "old")})
 
 
@@ -217,7 +217,7 @@ def test_every_flipped_bit_is_mended_or_told(place: Place) -> None:
     for at in [3, *rand.sample(range(size), 12), size - 1]:
         flip(small, at, rand.randrange(8))
         engine = place.opened()
-        lost = {(p.snapshot, p.path) for p in engine.repair(place.ids)}
+        lost = {(p.snapshot, p.path) for p in engine.repair(place.ids).lost}
         if len(lost) == 1 and next(iter(lost))[1] == "":
             # its root: nothing of that snapshot can be found without it
             ((snapshot, _),) = lost
@@ -270,7 +270,7 @@ def test_a_damaged_index_is_rebuilt(place: Place, where: str) -> None:
     place.leave_alone()
     engine = place.opened()
     assert engine.verify(place.ids)
-    assert engine.repair(place.ids) == []
+    assert engine.repair(place.ids).lost == []
     place.check(engine, set())
 
 
@@ -333,9 +333,42 @@ def test_a_second_copy_mends(place: Place) -> None:
         flip(path, rand.randrange(path.stat().st_size))
     place.leave_alone()
     engine = place.opened()
-    assert engine.repair(place.ids) == []
+    assert engine.repair(place.ids).lost == []
     assert not path.exists()
     place.check(engine, set())
+
+
+def test_what_is_whole_is_read_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it was verified, looked through for damage, and verified again."""
+    nobodys = b"an object that no snapshot needs" * 9
+    engine = place.opened()
+    session = engine._database.session()
+    session.put(digest_of(nobodys), nobodys)
+    session.commit()
+    engine.close()
+    spoilt, _, _ = place.pack_with(digest_of(b"version 1" * 30))
+    place.spoil(digest_of(b"version 1" * 30))
+    whole = {path.name for path in place.packs()} - {spoilt.name}
+    assert len(whole) == 3
+    read: dict[str, list[bytes]] = {}
+    real = Pack.check
+
+    def check(pack: Pack, at: int) -> None:
+        read.setdefault(pack.name, []).append(pack.digest(at))
+        real(pack, at)
+
+    monkeypatch.setattr(Pack, "check", check)
+    engine = place.opened()
+    found, lost = engine.repair(place.ids)
+    assert [(p.snapshot, p.path) for p in found] == [(place.ids[1], "edited")]
+    assert [(p.snapshot, p.path) for p in lost] == [(place.ids[1], "edited")]
+    for name in whole:
+        assert len(set(read[name])) == len(read[name]) > 0
+    assert sum(map(len, read.values())) == sum(map(len, engine._database.packs)) + len(
+        read[spoilt.name]
+    )
+    monkeypatch.undo()
+    place.check(engine, {(place.ids[1], "edited")})
 
 
 def test_a_snapshot_that_fell_off_the_list_is_put_there_again(place: Place) -> None:
@@ -344,10 +377,13 @@ def test_a_snapshot_that_fell_off_the_list_is_put_there_again(place: Place) -> N
         (place.store / "snapshots" / snapshot).unlink()
     engine = place.opened()
     assert len(engine.verify(place.ids)) == 2
-    assert engine.repair([first]) == []
+    assert engine.repair([first]).lost == []
     assert engine.exists(first)
     assert not engine.exists(second), "nobody asked for it"
-    assert [p.snapshot for p in engine.repair([first, "f" * 64, "no id"])] == ["f" * 64, "no id"]
+    assert [p.snapshot for p in engine.repair([first, "f" * 64, "no id"]).lost] == [
+        "f" * 64,
+        "no id",
+    ]
     engine.repair([second])
     place.check(engine, set())
 
@@ -359,7 +395,7 @@ def test_a_snapshot_that_is_held_is_put_on_the_list_again(place: Place) -> None:
     engine.hold([first], "mine")
     (place.store / "snapshots" / first).unlink()
     assert [p.path for p in engine.verify([second])] == [f"holds/{first}.mine"]
-    assert engine.repair([second]) == []
+    assert engine.repair([second]).lost == []
     place.check(engine, set())
 
 
@@ -400,7 +436,7 @@ def test_chunks_of_another_way_to_divide_a_file_come_from_the_live_file(place: P
         file.seek(20 * 50_000)
         file.write(b"this one is lost for good")
     engine = place.opened()
-    assert {(p.snapshot, p.path) for p in engine.repair([snapshot])} == {(snapshot, "large")}
+    assert {(p.snapshot, p.path) for p in engine.repair([snapshot]).lost} == {(snapshot, "large")}
     missing = [
         number for number, part in enumerate(chunks) if not engine._database.has(digest_of(part))
     ]
@@ -444,7 +480,7 @@ def test_a_page_of_a_large_folder(place: Place, monkeypatch: pytest.MonkeyPatch)
     engine.close()
     (place.store / "stat-cache").unlink()
     engine = place.opened()
-    assert {(p.snapshot, p.path) for p in engine.repair([snapshot])} == {(snapshot, "many")}
+    assert {(p.snapshot, p.path) for p in engine.repair([snapshot]).lost} == {(snapshot, "many")}
     for path, what in state.items():
         if path.startswith("many/"):
             if path[5:] in names:
@@ -493,13 +529,13 @@ def test_a_damaged_map_of_captures(place: Place) -> None:
     flip(path, len(good) - 1)
     engine = place.opened()
     assert [p.path for p in engine.verify([snapshot])] == [f"captures/{capture.hex()}.map"]
-    assert engine.repair([snapshot]) == []
+    assert engine.repair([snapshot]).lost == []
     assert path.read_bytes() == good
     flip(path, captures.MAP_HEAD.size + captures.MAP_ENTRY.size + captures.CHECK + 30)
     engine = place.opened()
     assert {p.path for p in engine.verify([snapshot])} == {"1", f"captures/{capture.hex()}.map"}
     for _ in range(2):
-        assert [(p.snapshot, p.path) for p in engine.repair([snapshot])] == [(snapshot, "1")]
+        assert [(p.snapshot, p.path) for p in engine.repair([snapshot]).lost] == [(snapshot, "1")]
     for name in ("0", "2", "3"):
         with engine.open(snapshot, name) as file:
             assert file.read() == contents[int(name)]
@@ -550,7 +586,7 @@ def test_killed_while_it_repairs(place: Place, monkeypatch: pytest.MonkeyPatch) 
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         engine = place.opened()
-        assert {(p.snapshot, p.path) for p in engine.repair(place.ids)} == lost
+        assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == lost
         place.check(engine, lost)
         engine.gc([])
         assert list((place.store / "tmp").iterdir()) == []
@@ -573,7 +609,7 @@ def test_a_store_that_cannot_be_written_is_not_harmed(
             engine.repair(place.ids)
     assert {path.name: path.read_bytes() for path in place.packs()} == before
     lost = {(place.ids[1], "edited")}
-    assert {(p.snapshot, p.path) for p in engine.repair(place.ids)} == lost
+    assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == lost
     place.check(engine, lost)
 
 
@@ -582,7 +618,7 @@ def test_a_folder_that_is_gone_has_nothing_to_offer(place: Place) -> None:
     engine = place.opened()
     place.folder.rename(place.folder.with_name("elsewhere"))
     lost = {(place.ids[2], "edited")}
-    assert {(p.snapshot, p.path) for p in engine.repair(place.ids)} == lost
+    assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == lost
     assert not place.folder.exists()
     kinds = {entry.kind for entry in engine.walk(place.ids[2])}
     assert kinds == {Kind.FILE, Kind.FOLDER, Kind.SYMLINK}

@@ -67,6 +67,9 @@ def test_a_note_stands_for_the_snapshot_everywhere(tmp_path: Path) -> None:
     # a damaged note is none, and one of other content is told
     store.equate("zfs-2", first, "ab" * 32)
     assert [each.snapshot for each in store.verify([ZFS, "zfs-2"])] == ["zfs-2"]
+    repaired = store.repair([ZFS, "zfs-2"])
+    assert [each.snapshot for each in repaired.lost] == ["zfs-2"]
+    assert repaired.found == repaired.lost
     (tmp_path / "store" / "equal" / ZFS).write_text("{")
     assert not store.exists(ZFS)
     store.close()

@@ -7,76 +7,54 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
-import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from dotscience_jupyter.snapshots.engine import (
-    CorruptStoreError,
     Difference,
     Entry,
     LiveChange,
     Problem,
     Progress,
+    Repaired,
     Snapshot,
     SnapshotError,
     SnapshotInfo,
-    SnapshotNotFoundError,
     Usage,
 )
-from dotscience_jupyter.snapshots.ignore import Rules
 from dotscience_jupyter.snapshots.portable import PortableEngine
 from dotscience_jupyter.snapshots.renames import renamed
 from dotscience_jupyter.snapshots.rollback import rollback
 
-from . import exchange, objects, partial, transfer
+from . import exchange, partial, transfer
 from .asking import Needed
-from .capture import (
-    Capture,
-    Clock,
-    Fingerprint,
-    NotCapturedError,
-    OtherKindError,
-    fingerprint,
-    is_settled,
-)
-from .capturing import CaptureWriter
-from .compare import LiveComparison, diff, hashed
+from .capture import Clock
+from .compare import diff, hashed
 from .contents import Contents
 from .database import Database, Session
 from .depot import Depot
 from .differing import Deltas
 from .editing import Edit, Editing
 from .equals import Equal, Equals
-from .known import Known
-from .live import LiveWatch, watch_folder
+from .livefolder import LiveFolder, clock_of, require_folder
 from .maintenance import Collection
 from .objects import Root
-from .packs import hash_bytes
 from .receiving import Receiving
 from .repair import Repair
 from .restoring import restore
-from .scan import Walk, changed_folders, revived
 from .settling import Settling, StoppedError, stoppable
 from .store import Elsewhere, Store
 from .trees import FrozenFile, Trees
-from .usage import Accounting
+from .usage import Accounting, total
 from .verification import Verification
-
-log = logging.getLogger(__name__)
 
 GRACE = 900.0
 """Seconds for which a snapshot that was returned is kept by gc although it is not recorded."""
 
-_AUDIT = 300.0
-"""Seconds after which all is walked once more to see whether all changes were told of."""
-_AUDIT_SHARE = 200
-_MAX_HASHED = 100_000
 _PATIENCE = 60.0
 
 
@@ -153,23 +131,13 @@ class EmbeddedEngine(PortableEngine):
         self.root = root
         self.grace = grace
         if root:
-            self._require_folder()
+            require_folder(root)  # before a store is made for it
         self._store = Store(store, elsewhere=elsewhere, depot=depot)
         self._equals = Equals(self._store)
         self._database = Database(self._store)
         self._trees = Trees(self._database)
         self._contents = Contents(self._store, self._trees)
-        self._taking = threading.Lock()
-        self._rules: dict[bytes, Rules] = {}
-        self._known = Known(self._store)
-        self._generation = ""
-        # told of changes, and when all was walked last and how long that took
-        self._live: LiveWatch | None = None
-        self._arming = threading.Lock()
-        self._walked = self._walk_cost = 0.0
-        self._hashed: dict[str, tuple[Fingerprint, bytes]] = {}
-        # file systems whose blocks the store cannot share
-        self._refused: set[int] = set()
+        self._folder = LiveFolder(root, self._database, self._trees) if root else None
         self._settling = threading.Lock()
         self._closing = threading.Event()
 
@@ -180,102 +148,18 @@ class EmbeddedEngine(PortableEngine):
 
         Costs a walk plus what changed; without the walk if the folder is watched.
         """
-        with self._taking:
-            # a folder that is gone, or not mounted, is not one that was emptied
-            self._require_folder()
-            self._store.prepare()
-            with self._store.shared():
-                return self._snapshot(_Ticker(progress), look_at)
+        return self._live_folder().snapshot(progress, look_at)
 
-    def _require_live(self) -> None:
-        if not self.root:
+    def _live_folder(self) -> LiveFolder:
+        if self._folder is None:
             raise SnapshotError(
                 f"The snapshot store {self._store.folder} was opened without a folder to freeze, "
                 "so there is nothing to look at. Nothing was changed."
             )
-
-    def _require_folder(self) -> None:
-        self._require_live()
-        if not os.path.isdir(self.root):
-            raise SnapshotError(
-                f"The folder {self.root} cannot be read: it is not there. Nothing was frozen or "
-                "changed."
-            )
-
-    def _snapshot(self, ticker: _Ticker, look_at: Iterable[str]) -> Snapshot:
-        started = time.monotonic()
-        generation = self._store.generation()
-        self._database.refresh(force=generation != self._generation)
-        self._generation = generation
-        live = self._watcher()
-        ticket = None if live is None else live.take()
-        marks = None if ticket is None else ticket.marks
-        if marks is not None:
-            for path in look_at:
-                marks.add(path)
-        old, known_for = self._known.get()
-        session = self._database.session()
-        clock = self._clock()
-        captures = CaptureWriter(self._store, clock, self._refused)
-        capture = Capture(clock, session, ticker.on_read, captures)
-        try:
-            if old is not None and known_for != generation:
-                old = revived(old, self._trees.is_stored, session)
-            on_folder = None if live is None else live.enter
-            walk = self._walk_with(clock, capture, session, on_folder, ticker.on_file)
-            new = walk.run(old, marks)
-            data = objects.encode_snapshot(
-                Root(new.mode, new.mtime_ns, new.files, new.bytes, new.tree)
-            )
-            digest = hash_bytes(data)
-            session.put(digest, data)
-            added = session.added
-            captures.publish()
-            session.commit()
-            self._store.register(digest.hex())
-        finally:
-            capture.close()
-            captures.abort()
-            session.close()
-        self._known.replace(new, generation)
-        if live is not None and ticket is not None:
-            live.done(ticket, whole=walk.whole, gone=walk.gone)
-        if walk.whole:
-            self._note_walk(started)
-        self._hashed = {}
-        if added:
-            self._database.merge_small()
-        self._known.save(time.monotonic() - started)
-        return Snapshot(digest.hex(), new.files, new.bytes, tuple(walk.skipped))
-
-    def _walk_with(
-        self,
-        clock: Clock,
-        capture: Capture,
-        session: Session | None,
-        on_folder: Callable[[int, str], None] | None = None,
-        on_file: Callable[[str], None] | None = None,
-        *,
-        keep_unread: bool = True,
-    ) -> Walk:
-        return Walk(
-            self.root,
-            store=self._store.folder,
-            clock=clock,
-            capture=capture,
-            session=session,
-            rules=self._rules,
-            on_file=on_file,
-            on_folder=on_folder,
-            keep_unread=keep_unread,
-        )
+        return self._folder
 
     def _clock(self) -> Clock:
-        try:
-            device = os.stat(self.root).st_dev
-        except OSError:
-            device = -1
-        return Clock(f"{self._store.folder}/lock", device)
+        return clock_of(self._store) if self._folder is None else self._folder.clock()
 
     def edit(
         self, base: str | None, edits: Iterable[Edit], progress: Progress | None = None
@@ -404,63 +288,7 @@ class EmbeddedEngine(PortableEngine):
         False where this is not Linux, the file system may be changed by others than this
         machine, or the system allows too few watches; the log says which.
         """
-        self._require_live()
-        with self._arming:
-            if self._watcher() is None:
-                self._live = watch_folder(self.root)
-            self._audit_now(None)
-            return self._watcher() is not None
-
-    def _watcher(self) -> LiveWatch | None:
-        """Return what tells of changes, if it still can."""
-        live = self._live
-        if live is None or not live.is_ours:
-            return None
-        if live.failure:
-            self._live = None
-            log.warning("%s", live.failure)
-            live.close()
-            return None
-        return live
-
-    def _note_walk(self, started: float) -> None:
-        self._walked = time.monotonic()
-        self._walk_cost = self._walked - started
-
-    def _audit(self, progress: Progress | None = None) -> None:
-        """Save what is known, and look now and then whether all changes were told of.
-
-        For :meth:`settle`. Nothing waits for it, and it is one walk that reads nothing.
-        """
-        self._known.save()
-        with self._arming:
-            live = self._watcher()
-            rest = max(_AUDIT, _AUDIT_SHARE * self._walk_cost)
-            if live is not None and (not live.armed or time.monotonic() - self._walked > rest):
-                self._audit_now(progress)
-
-    def _audit_now(self, progress: Progress | None) -> None:
-        """Walk everything, and mark what is not as it is known for the next snapshot."""
-        live = self._watcher()
-        known = self._known.get()[0]
-        if live is None or known is None:
-            return  # without something known the first snapshot walks everything
-
-        def on_folder(fd: int, path: str) -> None:
-            live.enter(fd, path, ticket)
-            if progress is not None:
-                progress(0, 0, f"Looking at {path}")
-
-        started = time.monotonic()
-        ticket = live.begin()
-        clock = self._clock()
-        capture = Capture(clock, None)
-        try:
-            walk = self._walk_with(clock, capture, None, on_folder, keep_unread=False)
-            live.found(ticket, changed_folders(known, walk.run(known)))
-        finally:
-            capture.close()
-        self._note_walk(started)
+        return self._live_folder().watch()
 
     def settle(self, progress: Progress | None = None) -> None:
         """Hash what was captured, compute content ids; see :meth:`Engine.settle`.
@@ -470,7 +298,8 @@ class EmbeddedEngine(PortableEngine):
         with self._settling, contextlib.suppress(StoppedError):
             tell = stoppable(progress, self._closing)
             try:
-                self._audit(tell)
+                if self._folder is not None:
+                    self._folder.audit(tell)
             finally:
                 try:
                     Settling(self._database, self._trees, self._clock(), tell).run()
@@ -495,34 +324,10 @@ class EmbeddedEngine(PortableEngine):
         Files are read only where ``lstat`` cannot tell. What could not be looked at now (an
         unreadable folder) is not called removed.
         """
-        self._require_live()
-        frozen = None if snapshot is None else self._trees.root_item(self.equal(snapshot))
-        clock = self._clock()
-        capture = Capture(clock, None)
-
-        def digest(path: str, status: os.stat_result) -> bytes | None:
-            known = self._hashed.get(path)
-            if known is not None and known[0] == fingerprint(status):
-                return known[1]
-            started = clock.now()
-            try:
-                captured = capture.read(f"{self.root}/{path}", None)
-            except (OSError, OtherKindError, NotCapturedError):
-                return None
-            if is_settled(captured.stat, started) and len(self._hashed) < _MAX_HASHED:
-                self._hashed[path] = (fingerprint(captured.stat), captured.digest)
-            return captured.digest
-
-        try:
-            # the marks first: what they tell is true of all that is known later
-            watcher = self._watcher()
-            marks = None if watcher is None else watcher.peek()
-            walk = self._walk_with(clock, capture, None)
-            live = walk.run(self._known.get()[0], marks)
-            skipped = {entry.path for entry in walk.skipped}
-            return LiveComparison(self._trees, walk.unread, skipped, digest).run(live, frozen)
-        finally:
-            capture.close()
+        folder = self._live_folder()
+        return folder.changes(
+            None if snapshot is None else self._trees.root_item(self.equal(snapshot))
+        )
 
     def diff(
         self, old: str | None, new: str, under: str = "", *, renames: bool = False
@@ -588,8 +393,7 @@ class EmbeddedEngine(PortableEngine):
 
     def rollback(self, snapshot: str, progress: Progress | None = None) -> Snapshot:
         """Make the live folder what it was; see :meth:`Engine.rollback`."""
-        self._require_live()
-        return rollback(self, self.root, self.equal(snapshot), progress)
+        return rollback(self, self._live_folder().root, self.equal(snapshot), progress)
 
     def clone(self, snapshot: str, to: Path, progress: Progress | None = None) -> None:
         """Make a new folder with the content: what is stored is compressed, so it is a restore."""
@@ -803,16 +607,19 @@ class EmbeddedEngine(PortableEngine):
         names = {here: snapshot for snapshot, here in wanted.items()}
         return [replace(each, snapshot=names.get(each.snapshot, each.snapshot)) for each in found]
 
-    def repair(
-        self, snapshots: Iterable[str], progress: Progress | None = None
-    ) -> builtins.list[Problem]:
+    def repair(self, snapshots: Iterable[str], progress: Progress | None = None) -> Repaired:
         """Mend what can be mended; see :meth:`Engine.repair`.
 
         What is damaged is kept in the store's folder ``lost+found``.
         """
         wanted = {snapshot: self.equal(snapshot) for snapshot in snapshots}
         mending = Repair(self._database, self.root, self.snapshot, self.settle, progress)
-        return self._named(wanted, mending.run(wanted.values()))
+        result = mending.run(wanted.values())
+        unequal = [*self._unequal(wanted, result.lost)]
+        return Repaired(
+            self._named(wanted, [*result.found, *unequal]),
+            self._named(wanted, [*result.lost, *unequal]),
+        )
 
     def gc(self, keep: Iterable[str], progress: Progress | None = None) -> int:
         """Drop what is not needed; see :meth:`Engine.gc` and the parameter ``grace``."""
@@ -823,22 +630,8 @@ class EmbeddedEngine(PortableEngine):
 
     def usage(self, *, each: bool = False) -> Usage:
         """How much room the store takes; ``extra`` has the number of packs and objects."""
-        usage = Usage()
-        for folder, _, names in os.walk(self._store.folder):
-            for name in names:
-                try:
-                    usage.stored_bytes += os.lstat(f"{folder}/{name}").st_size
-                except FileNotFoundError:
-                    continue  # merged or finished just now
-        for snapshot in self._store.snapshot_ids():
-            usage.snapshots += 1
-            try:
-                usage.logical_bytes += self._trees.root(snapshot).size
-            except (CorruptStoreError, SnapshotNotFoundError):
-                continue  # for verify to report
         self._database.refresh()
-        usage.extra["packs"] = len(self._database.packs)
-        usage.extra["objects"] = sum(map(len, self._database.packs))
+        usage = total(self._database, self._trees)
         if each:
             snapshots = [info.id for info in self._store.listing()]
             called = self._names()
@@ -851,36 +644,9 @@ class EmbeddedEngine(PortableEngine):
     def close(self) -> None:
         """Save the stat cache and let go of open files."""
         self._closing.set()
-        with self._taking, self._settling:
-            self._known.save()
-            if self._live is not None:
-                self._live.close()
+        with self._settling:
+            if self._folder is not None:
+                self._folder.close()
             self._database.close()
             if self._store.depot is not None:
                 self._store.depot.close()
-
-
-class _Ticker:
-    """Tells a progress callback what is being read, not too often."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-        self._files = 0
-        self._path = ""
-        self._unsaid = 0
-
-    def on_file(self, path: str) -> None:
-        self._files += 1
-        self._path = path
-        if self._files % 100 == 1:
-            self._say()
-
-    def on_read(self, count: int) -> None:
-        self._unsaid += count
-        if self._unsaid >= 1 << 25:
-            self._say()
-
-    def _say(self) -> None:
-        self._unsaid = 0
-        if self._progress is not None:
-            self._progress(self._files, 0, f"Reading {self._path}")

@@ -23,13 +23,19 @@ from .trees import Trees
 
 RUN = 1 << 23
 """Bytes of a pack that are read at one go; a longer object is read whole."""
-_GAP = 1 << 14
+GAP = 1 << 14
 """Fewer bytes that nobody asked for are read too: that is cheaper than another call."""
+_PART = 1 << 19
+"""Bytes that are copied out of the page cache at one go: so few are still in the processor's own
+cache when they are hashed, and when they are written."""
 _DIRECT_FROM = 1 << 20
 _UNIT = 1 << 12
 _OPEN = 32
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+
+_Place = tuple[int, int, int]
+"""Where an object's record is, its position in the index, and its number among what is wanted."""
 
 
 class Reader:
@@ -41,6 +47,7 @@ class Reader:
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[str, int], Handle] = OrderedDict()
         self._local = threading.local()
+        self._how = _NOWAIT
 
     def read(self, wanted: Sequence[tuple[bytes, int]]) -> Iterator[tuple[int, Data]]:
         """Yield (position in ``wanted``, content) of objects (id, length), verified.
@@ -53,7 +60,7 @@ class Reader:
         CorruptStoreError
             If an object is not there whole.
         """
-        places: dict[Pack, list[tuple[int, int, int]]] = {}
+        places: dict[Pack, list[_Place]] = {}
         for number, (digest, length) in enumerate(wanted):
             found = self._database.find(digest) if len(digest) == 32 else None
             if found is None:
@@ -63,14 +70,36 @@ class Reader:
                 places.setdefault(pack, []).append((pack.offset(at), at, number))
         for pack, found_there in places.items():
             found_there.sort()
-            for run in _runs(pack, found_there):
-                start = run[0][0]
-                data = self._fetch(
-                    pack, start, max(o + pack.stored(at) for o, at, _ in run) - start
-                )
-                for offset, at, number in run:
-                    digest, length = wanted[number]
-                    yield number, self._object(pack, at, data, offset - start, digest, length)
+            for run in _runs(pack, found_there, RUN):
+                yield from self._read_run(pack, run, wanted)
+
+    def _read_run(
+        self, pack: Pack, run: list[_Place], wanted: Sequence[tuple[bytes, int]]
+    ) -> Iterator[tuple[int, Data]]:
+        """Yield the objects of a run: in parts while the page cache has them, then at one go."""
+        done = 0
+        for part in _runs(pack, run, _PART):
+            start, length = _extent(pack, part)
+            data = self._cached(pack, start, length)
+            if data is None:
+                break
+            yield from self._objects(pack, part, data, wanted)
+            done += len(part)
+        if done < len(run):
+            rest = run[done:]
+            yield from self._objects(pack, rest, self.fetch(pack, *_extent(pack, rest)), wanted)
+
+    def _objects(
+        self,
+        pack: Pack,
+        places: list[_Place],
+        data: memoryview | None,
+        wanted: Sequence[tuple[bytes, int]],
+    ) -> Iterator[tuple[int, Data]]:
+        start = places[0][0]
+        for offset, at, number in places:
+            digest, length = wanted[number]
+            yield number, self._object(pack, at, data, offset - start, digest, length)
 
     def _object(
         self, pack: Pack, at: int, data: memoryview | None, offset: int, digest: bytes, length: int
@@ -82,8 +111,11 @@ class Reader:
                 pass  # there may be another copy
         return self._trees.read_chunk(digest, length)
 
-    def _fetch(self, pack: Pack, offset: int, length: int) -> memoryview | None:
-        """Return a part of a pack; None if it cannot be read, which may have many reasons."""
+    def fetch(self, pack: Pack, offset: int, length: int) -> memoryview | None:
+        """Return a part of a pack; None if it cannot be read, which may have many reasons.
+
+        It is valid until this thread asks for another one.
+        """
         try:
             if length >= _DIRECT_FROM:
                 return self._long(pack, offset, length)
@@ -91,6 +123,28 @@ class Reader:
         except OSError:
             return None
         return memoryview(data) if len(data) == length else None
+
+    def _cached(self, pack: Pack, offset: int, length: int) -> memoryview | None:
+        """Return a part of a pack if it is in memory, or nobody can tell whether it is."""
+        view = self._memory(length)
+        try:
+            fd = self._handle(pack, 0).fd
+            done = self._preadv(fd, view, offset)
+            while 0 < done < length:
+                count = self._preadv(fd, view[done:], offset + done)
+                done = done + count if count else 0
+        except OSError:
+            return None
+        return view if done else None
+
+    def _preadv(self, fd: int, view: memoryview, offset: int) -> int:
+        try:
+            return os.preadv(fd, [view], offset, self._how)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP or not self._how:
+                raise
+        self._how = 0  # this file system does not say what is in memory
+        return os.preadv(fd, [view], offset)
 
     def _long(self, pack: Pack, offset: int, length: int) -> memoryview | None:
         first = offset - offset % _UNIT
@@ -148,13 +202,19 @@ class Reader:
             self._open.clear()
 
 
-def _runs(pack: Pack, places: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
-    """Yield places that are to be read together."""
-    run: list[tuple[int, int, int]] = []
+def _extent(pack: Pack, places: list[_Place]) -> tuple[int, int]:
+    """Return where some places start, and how many bytes they take with what is between them."""
+    start = places[0][0]
+    return start, max(offset + pack.stored(at) for offset, at, _ in places) - start
+
+
+def _runs(pack: Pack, places: list[_Place], limit: int) -> Iterator[list[_Place]]:
+    """Yield places that are to be read together: so many bytes, or one longer object."""
+    run: list[_Place] = []
     end = 0
     for place in places:
         behind = place[0] + pack.stored(place[1])
-        if run and (place[0] > end + _GAP or behind - run[0][0] > RUN):
+        if run and (place[0] > end + GAP or behind - run[0][0] > limit):
             yield run
             run = []
         run.append(place)

@@ -14,12 +14,12 @@ import re
 import stat
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dotscience_jupyter.snapshots.engine import (
     CorruptStoreError,
-    Problem,
     Progress,
+    Repaired,
     SnapshotError,
     SnapshotNotFoundError,
 )
@@ -90,14 +90,18 @@ class Repair:
         self._settle = settle
         self._progress = progress
 
-    def run(self, snapshots: Iterable[str]) -> list[Problem]:
-        """Mend what can be mended; return what of these snapshots is lost."""
+    def run(self, snapshots: Iterable[str]) -> Repaired:
+        """Mend what can be mended; return what of these snapshots was wrong, and what is lost.
+
+        What is whole is read once: afterwards only what was written anew is read again.
+        """
         wanted = list(dict.fromkeys(snapshots))
-        problems = self._verify([*wanted, *self._store.snapshot_ids()])
+        before = Verification(self._database, self._progress, every=True)
+        problems = before.run([*wanted, *self._store.snapshot_ids()])
         if not problems:
-            return []
+            return Repaired([], [])
         with self._store.collecting():
-            self._mend_packs()
+            self._mend_packs(before.packs)
             self._list_again({*wanted, *self._store.held()})
             self._mend_maps(problem.path for problem in problems)
         if self._missing():
@@ -110,10 +114,10 @@ class Repair:
         if any(problem.path.endswith(".cap") for problem in problems):
             with contextlib.suppress(SnapshotError):
                 self._settle()
-        return self._verify(wanted)
-
-    def _verify(self, snapshots: list[str]) -> list[Problem]:
-        return Verification(self._database, self._progress).run(snapshots)
+        whole = {name for name, is_whole in before.packs.items() if is_whole}
+        lost = Verification(self._database, self._progress, whole=whole).run(wanted)
+        concerned = {"", *wanted}
+        return Repaired([each for each in problems if each.snapshot in concerned], lost)
 
     def _set_aside(self, path: str, *, keep: bool = False) -> None:
         """Move a damaged file to ``lost+found/``; with ``keep`` it stays as well."""
@@ -131,15 +135,19 @@ class Repair:
 
     # -- packs ---------------------------------------------------------------------------------
 
-    def _mend_packs(self) -> None:
-        """Copy all whole objects of damaged packs to new ones, and set the damaged ones aside."""
+    def _mend_packs(self, known: Mapping[str, bool]) -> None:
+        """Copy all whole objects of damaged packs to new ones, and set the damaged ones aside.
+
+        ``known`` says of packs, by their names, whether they are whole.
+        """
         self._database.refresh(force=True)
         healthy: list[Pack] = []
         damaged: list[Pack] = []
         for number, pack in enumerate(self._database.packs):
             self._tell(number, len(self._database.packs), "Looking for damage")
             with contextlib.suppress(FileNotFoundError):  # merged meanwhile
-                (healthy if _is_whole(pack) else damaged).append(pack)
+                is_whole = known[pack.name] if pack.name in known else _is_whole(pack)
+                (healthy if is_whole else damaged).append(pack)
         if not damaged:
             return
         writer: PackWriter | None = None

@@ -26,6 +26,7 @@ from . import objects
 from .captures import PART, Captures
 from .database import Database
 from .objects import Item, Root
+from .prefixes import Prefixes
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -49,6 +50,7 @@ class Trees:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.captures = Captures(database.store)
+        self.prefixes = Prefixes()
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, tuple[Item, ...]] = OrderedDict()
         self._count = 0

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from dotscience_jupyter.snapshots.engine import (
     CorruptStoreError,
     SnapshotNotFoundError,
     SnapshotUsage,
+    Usage,
 )
 
 from .database import Database
@@ -27,6 +29,26 @@ class _Node(NamedTuple):
 
     id: bytes
     item: Item | None  # whose folder object or list of chunks it is; None for a folder's page
+
+
+def total(database: Database, trees: Trees) -> Usage:
+    """Return how much room all of a store takes; ``extra`` has the number of packs and objects."""
+    usage = Usage()
+    for folder, _, names in os.walk(database.store.folder):
+        for name in names:
+            try:
+                usage.stored_bytes += os.lstat(f"{folder}/{name}").st_size
+            except FileNotFoundError:
+                continue  # merged or finished just now
+    for snapshot in database.store.snapshot_ids():
+        usage.snapshots += 1
+        try:
+            usage.logical_bytes += trees.root(snapshot).size
+        except (CorruptStoreError, SnapshotNotFoundError):
+            continue  # for verify to report
+    usage.extra["packs"] = len(database.packs)
+    usage.extra["objects"] = sum(map(len, database.packs))
+    return usage
 
 
 class Accounting:

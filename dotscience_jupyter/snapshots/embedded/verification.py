@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from blake3 import blake3
@@ -68,9 +68,32 @@ class Needed:
 
 
 class Verification:
-    """One verify: reads every object once, then names the paths that a damaged one spoils."""
+    """One verify: reads every object once, then names the paths that a damaged one spoils.
 
-    def __init__(self, database: Database, progress: Progress | None) -> None:
+    Parameters
+    ----------
+    every
+        Whether objects that no snapshot needs are read as well.
+    whole
+        Names of packs that were found whole just now: what is in them is not read again.
+
+    Attributes
+    ----------
+    packs
+        Of each pack that was read, whether all that was read of it is whole.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        progress: Progress | None,
+        *,
+        every: bool = False,
+        whole: Collection[str] = (),
+    ) -> None:
+        self.packs: dict[str, bool] = {}
+        self._every = every
+        self._whole = whole
         self._database = database
         self._store = database.store
         self._trees = Trees(database)
@@ -280,11 +303,18 @@ class Verification:
     ) -> int:
         """Read one pack; return how many objects have been read by now."""
         state = self._needed.state
+        if pack.name in self._whole:
+            for place in map(self._needed.find, map(pack.digest, range(len(pack)))):
+                if place >= 0:
+                    state[place] = _WHOLE
+            return done
+        whole = True
         try:
             pack.check_frame()
         except FileNotFoundError:
             return done  # merged into another pack by another process
         except (CorruptStoreError, OSError) as error:
+            whole = False
             self._add(
                 "",
                 f"packs/{pack.name}",
@@ -294,20 +324,24 @@ class Verification:
         for at in sorted(range(len(pack)), key=pack.offset):
             digest = pack.digest(at)
             place = self._needed.find(digest)
-            if place < 0:
+            if place < 0 and not self._every:
                 continue
             done += 1
             if done % 256 == 1:
                 self._tell(done, len(state), "Verifying")
             try:
                 pack.check(at)
-                state[place] = _WHOLE
+                if place >= 0:
+                    state[place] = _WHOLE
             except CorruptStoreError as error:
-                damaged.setdefault(digest, []).append((pack, str(error)))
-                whole = self._is_readable(pack, at)
-                state[place] = _WHOLE if whole else max(state[place], _DAMAGED)
+                whole = False
+                if place >= 0:
+                    damaged.setdefault(digest, []).append((pack, str(error)))
+                    readable = self._is_readable(pack, at)
+                    state[place] = _WHOLE if readable else max(state[place], _DAMAGED)
             except FileNotFoundError:
-                break
+                return done
+        self.packs[pack.name] = whole
         return done
 
     def _is_readable(self, pack: Pack, at: int) -> bool:

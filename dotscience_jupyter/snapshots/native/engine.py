@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from dotscience_jupyter.snapshots.embedded.compare import diff
 from dotscience_jupyter.snapshots.embedded.objects import Root
@@ -32,6 +32,7 @@ from dotscience_jupyter.snapshots.engine import (
     PathNotFoundError,
     Problem,
     Progress,
+    Repaired,
     Skipped,
     Snapshot,
     SnapshotError,
@@ -91,6 +92,9 @@ class NativeEngine(Hooks):
         Seconds for which :meth:`gc` spares a snapshot that was taken, or returned again, but is
         not in ``keep``: the process that took it may be about to record it.
     """
+
+    streams: ClassVar[bool] = False
+    """Whether a hub on the same kind of file system may take what :meth:`send` writes."""
 
     def __init__(self, root: Path, store: Path, *, grace: float = GRACE) -> None:
         self.root = os.path.abspath(root)
@@ -357,6 +361,25 @@ class NativeEngine(Hooks):
     def store(self) -> str:
         """The folder of locks, manifests and holds."""
         return self._store.folder
+
+    def ancestors(self, snapshot: str) -> builtins.list[str] | None:
+        """Return the snapshots since which what is new in one can be sent, the oldest first.
+
+        None if the snapshot cannot be sent in a way that everybody can read.
+        """
+        return None
+
+    def unshown(self, snapshot: str, since: str = "") -> str:
+        """Return a path that :meth:`send` would send along and the snapshot does not show.
+
+        "" if there is nothing but our own folder and caches, so that nothing leaves that was to
+        stay here. With ``since`` only what is new since that snapshot is looked at.
+        """
+        return ""
+
+    def logical_bytes(self, snapshot: str) -> int:
+        """Return the sizes of a snapshot's files added up; no file is read."""
+        return self._logical(snapshot)
 
     def portable(self) -> Engine:
         """Return this engine with a store beside it; see :class:`.portable.PortableNative`."""
@@ -637,14 +660,13 @@ class NativeEngine(Hooks):
         verification = Verification(self._manifests, opened, self._same_blocks, progress)
         return verification.run(snapshots)
 
-    def repair(
-        self, snapshots: Iterable[str], progress: Progress | None = None
-    ) -> builtins.list[Problem]:
+    def repair(self, snapshots: Iterable[str], progress: Progress | None = None) -> Repaired:
         """Return what :meth:`verify` finds: only the file system can mend its blocks.
 
         With a second copy of them (RAID, ``copies``) it does so whenever it reads a damaged one.
         """
-        return self.verify(snapshots, progress)
+        found = self.verify(snapshots, progress)
+        return Repaired(found, found)
 
     def gc(self, keep: Iterable[str], progress: Progress | None = None) -> int:
         """Drop snapshots that are not needed; see :meth:`Engine.gc` and the parameter ``grace``."""

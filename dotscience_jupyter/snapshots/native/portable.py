@@ -32,6 +32,7 @@ from dotscience_jupyter.snapshots.engine import (
     PathNotFoundError,
     Problem,
     Progress,
+    Repaired,
     Snapshot,
     SnapshotInfo,
     SnapshotNotFoundError,
@@ -57,13 +58,15 @@ class PortableNative(PortableEngine):
     ----------
     native
         The engine of the file system, which is closed with this one.
+    place
+        Where the store through which they move is, if not in the engine's own.
     """
 
-    def __init__(self, native: NativeEngine) -> None:
+    def __init__(self, native: NativeEngine, place: Path | None = None) -> None:
         self.native = native
         self.name = native.name
         self.root = native.root
-        self._place = Path(native.store) / "exchange"
+        self._place = place or Path(native.store) / "exchange"
         self._references = References(native)
         self._opening = threading.Lock()
         self._store: EmbeddedEngine | None = None
@@ -154,6 +157,19 @@ class PortableNative(PortableEngine):
     def _before(self, exchange: EmbeddedEngine, snapshot: str) -> Before:
         manifest, brought = self.native.manifest(snapshot)[1], exchange.manifest(snapshot)[1]
         return Before(manifest.tree, brought.tree)
+
+    @property
+    def streams(self) -> str:
+        """The engine's name, if hubs take its streams; see :attr:`PortableEngine.streams`."""
+        return self.name if self.native.streams else ""
+
+    def ancestors(self, snapshot: str) -> builtins.list[str] | None:
+        """Return since which snapshots it can be sent; see :meth:`PortableEngine.ancestors`."""
+        return None if self._is_elsewhere(snapshot) else self.native.ancestors(snapshot)
+
+    def unshown(self, snapshot: str, since: str = "") -> str:
+        """Return what would go along and is not shown; see :meth:`PortableEngine.unshown`."""
+        return self.native.unshown(snapshot, since)
 
     # -- which of the two has a snapshot ---------------------------------------------------------
 
@@ -373,6 +389,11 @@ class PortableNative(PortableEngine):
         """Drop a snapshot for good; see :meth:`Engine.destroy`."""
         self._of(snapshot).destroy(snapshot)
 
+    def drop(self, snapshot: str) -> None:
+        """Destroy a snapshot of the file system that could not be brought to the store."""
+        self.native.release([snapshot], HOLD)
+        self.native.destroy(snapshot)
+
     def verify(
         self, snapshots: Iterable[str], progress: Progress | None = None
     ) -> builtins.list[Problem]:
@@ -381,13 +402,14 @@ class PortableNative(PortableEngine):
         found = self.native.verify(ours, progress)
         return found + (self.exchange.verify(others, progress) if others else [])
 
-    def repair(
-        self, snapshots: Iterable[str], progress: Progress | None = None
-    ) -> builtins.list[Problem]:
+    def repair(self, snapshots: Iterable[str], progress: Progress | None = None) -> Repaired:
         """Mend what can be mended; see :meth:`Engine.repair`."""
         ours, others = self._split(snapshots)
-        found = self.native.repair(ours, progress)
-        return found + (self.exchange.repair(others, progress) if others else [])
+        result = self.native.repair(ours, progress)
+        if others:
+            found, lost = self.exchange.repair(others, progress)
+            result = Repaired(result.found + found, result.lost + lost)
+        return result
 
     def gc(self, keep: Iterable[str], progress: Progress | None = None) -> int:
         """Drop what is not needed; see :meth:`Engine.gc`."""

@@ -29,7 +29,7 @@ from dotscience_jupyter.snapshots.native import GRACE, NativeEngine, NativeSnaps
 from dotscience_jupyter.snapshots.native.tree import Tree
 from dotscience_jupyter.snapshots.stream import FrameReader, FrameWriter, require_engine
 
-from . import checking, command, differences, names, transfer
+from . import checking, command, differences, leaving, names, transfer
 from .cloning import clone
 from .errors import ZfsError
 from .libzfs import Libzfs
@@ -86,6 +86,7 @@ class ZfsEngine(NativeEngine):
     """
 
     name = "zfs"
+    streams = True
 
     def __init__(self, root: Path, store: Path, *, grace: float = GRACE) -> None:
         self._libzfs = Libzfs.open()
@@ -240,6 +241,7 @@ class ZfsEngine(NativeEngine):
             self._destroy(self._get(snapshot))
 
     def _tidy(self) -> None:
+        self._replicas.drop_abandoned(self._ledger.times())
         self._replicas.drop_empty()
 
     def _destroy(self, found: Frozen) -> None:
@@ -386,6 +388,20 @@ class ZfsEngine(NativeEngine):
                     raise
         return _Plan(name, None, flags, self._libzfs.send_space(name, None, flags))
 
+    def ancestors(self, snapshot: str) -> builtins.list[str] | None:
+        """Return the earlier snapshots of the same dataset; see :meth:`NativeEngine.ancestors`."""
+        found = self._listing.find(snapshot)
+        if found is None or "raw" in self._flags(found.name):
+            return None
+        same = [each for each in self._listing.all() if each.dataset == found.dataset]
+        return [each.id for each in same[: same.index(found)]]
+
+    def unshown(self, snapshot: str, since: str = "") -> str:
+        """Return what a stream would hold beyond; see :meth:`NativeEngine.unshown`."""
+        paths = self._touched(since, snapshot) if since else None
+        tree = self._tree(snapshot)
+        return leaving.unshown(tree) if paths is None else leaving.unshown_of(tree, paths)
+
     def send_size(self, snapshot: str, base: str | None = None) -> int:
         """Estimate what :meth:`send` would write, as ZFS does."""
         return self._plan(snapshot, base).size
@@ -463,8 +479,9 @@ class ZfsEngine(NativeEngine):
             # it is spared by gc from the moment when it is there
             self._returned(header.snapshot)
 
+        self._returned(header.snapshot)  # and what arrives before a cut for a while
         try:
-            transfer.receive(reader, consume, on_last, header.bytes, progress)
+            transfer.receive(reader, header, consume, on_last, progress)
         except (TransferError, ZfsError) as error:
             partial = self._partial(header.snapshot)
             if partial is not None:
@@ -551,10 +568,10 @@ class ZfsEngine(NativeEngine):
             "look for room", self.dataset, "get", "-Hp", "-o", "name,property,value", wanted,
             *datasets,
         )  # fmt: skip
-        parts = {"folder": 0, "snapshots": 0, "received": 0}
+        parts = {"folder bytes": 0, "snapshots bytes": 0, "received bytes": 0}
         for dataset, name, value in lines:
-            part = "snapshots" if name == "usedbysnapshots" else "folder"
-            parts["received" if dataset != self.dataset else part] += int(value)
+            part = "snapshots bytes" if name == "usedbysnapshots" else "folder bytes"
+            parts["received bytes" if dataset != self.dataset else part] += int(value)
         usage.stored_bytes = sum(parts.values())
         usage.extra = parts
         sizes = self._sizes([found.name for found in known]) if each else {}

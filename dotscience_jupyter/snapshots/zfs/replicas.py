@@ -13,7 +13,8 @@ import fcntl
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dotscience_jupyter.snapshots.embedded.store import Store, writing
@@ -22,6 +23,9 @@ from dotscience_jupyter.snapshots.engine import SnapshotError
 from . import command, names
 from .errors import ZfsError
 from .transfer import Token
+
+KEPT_SECONDS = 7 * 86400.0
+"""Seconds for which what arrived of a transfer that was cut is kept."""
 
 _ASK = "look for received snapshots"
 
@@ -115,7 +119,7 @@ class Replicas:
                 )
             with writing(self._store.folder):
                 os.makedirs(place, exist_ok=True)
-            options = "zfsutil,ro,nosuid,nodev"
+            options = "zfsutil,ro,nosuid,nodev,noexec"
             done = subprocess.run(
                 ["mount", "-t", "zfs", "-o", options, dataset, place],
                 stdin=subprocess.DEVNULL,
@@ -158,6 +162,20 @@ class Replicas:
     def abandon(self, partial: Partial) -> None:
         """Drop what arrived of a transfer; the dataset goes if it was made for it."""
         command.run("drop what was received", partial.dataset, "receive", "-A", partial.dataset)
+
+    def drop_abandoned(self, arrived: Mapping[str, float]) -> None:
+        """Drop what arrived of transfers that nobody went on with, unless something is arriving.
+
+        Parameters
+        ----------
+        arrived
+            When something of each snapshot came last, seconds since 1970.
+        """
+        with self.receiving(wait=False) as alone:
+            for partial in self.partials() if alone else ():
+                if time.time() - arrived.get(partial.snapshot, 0.0) > KEPT_SECONDS:
+                    with contextlib.suppress(ZfsError):
+                        self.abandon(partial)
 
     def drop_empty(self) -> None:
         """Destroy the datasets in which nothing is (any more), unless something is arriving."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dotscience_jupyter.snapshots.engine import Progress, SnapshotError
 from dotscience_jupyter.snapshots.stream import FrameReader, FrameWriter, header_of
 
-from . import command, names
+from . import begin, command, names
 
 FORMAT = 1
 _PIECE = 1 << 20
@@ -128,9 +128,9 @@ def send(
 
 def receive(
     reader: FrameReader,
+    header: Header,
     consume: Callable[[int], None],
     on_last: Callable[[], None],
-    total: int,
     progress: Progress | None,
 ) -> None:
     """Hand what is in the frames to a function that reads it from a descriptor.
@@ -140,6 +140,8 @@ def receive(
 
     Parameters
     ----------
+    header
+        What the stream was said to be.
     on_last
         Called before that.
 
@@ -147,15 +149,17 @@ def receive(
     ------
     TransferError
         If the stream is cut or damaged; ``consume`` has then come to an end, by an error.
+    SnapshotError
+        If it is something else than it was said to be; ``consume`` was not called.
     Exception
         Whatever ``consume`` raises.
     """
+    last = _first(reader, header)
     reading, writing = os.pipe()
     worker = _Worker(consume, reading)
     worker.start()
-    said = _Said(total, progress, "Receiving")
+    said = _Said(header.bytes, progress, "Receiving")
     try:
-        last = b""
         while data := reader.read(_PIECE):
             _write(writing, last)
             last = data
@@ -169,6 +173,24 @@ def receive(
         worker.join()
     if worker.error is not None:
         raise worker.error
+
+
+def _first(reader: FrameReader, header: Header) -> bytes:
+    """Return what the stream begins with, when that is what was said."""
+    data = b""
+    while len(data) < begin.SIZE:
+        part = reader.read(begin.SIZE - len(data))
+        if not part:
+            raise SnapshotError("The stream is too short to be one of ZFS. Nothing was changed.")
+        data += part
+    found = begin.Begin.parse(data)
+    since = names.identity(found.since) if found.since else ""
+    if (names.identity(found.guid), since, found.raw) != (*header[:2], header.raw):
+        raise SnapshotError(
+            "What was sent is another snapshot than it was said to be, so ZFS was not given any of "
+            "it. Nothing was changed."
+        )
+    return data
 
 
 def drain(reader: FrameReader) -> None:
