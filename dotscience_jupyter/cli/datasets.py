@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dotscience_jupyter.datasets import Attached, Dataset
     from dotscience_jupyter.records import models
 
-PAGE = 500
 _ELSEWHERE = {
     "import": ("datasetimport", "import_command"),
     "fetch": ("datasetimport", "fetch_command"),
@@ -99,6 +98,7 @@ def create_command(
 @pass_settings
 def list_command(settings: Settings) -> None:
     """List the datasets of this machine, and those attached to the workspace here."""
+    from dotscience_jupyter.api.knowndatasets import known_datasets
     from dotscience_jupyter.datasets import Attachments, Datasets
     from dotscience_jupyter.records import Workspace
 
@@ -106,15 +106,12 @@ def list_command(settings: Settings) -> None:
     attached = [] if workspace is None else Attachments(workspace.root).all()
     here = {each.id: each for each in attached}
     found: list[dict[str, Any]] = []
-    for dataset in Datasets().all():
-        try:
-            with dataset.opened() as opened:
-                known = _document(dataset, opened.records.head())
-        except Exception as error:
-            # one that cannot be read must not hide the others
-            known = _document(dataset, None) | {"error": str(error)}
-        used = here.pop(dataset.id, None)
-        found.append(known | {"attached": None if used is None else asdict(used)})
+    for known in known_datasets(Datasets()):
+        document = _document(known.dataset, known.head)
+        if known.error:
+            document["error"] = known.error
+        used = here.pop(known.dataset.id, None)
+        found.append(document | {"attached": None if used is None else asdict(used)})
     for each in here.values():
         found.append(
             {"name": each.name, "id": each.id, "path": None, "version": None, "created": None}
@@ -153,9 +150,14 @@ def _place(found: dict[str, Any]) -> str:
 @click.argument("name", metavar="[NAME[@VERSION]|URL/NAME]", required=False)
 @click.argument("path", required=False)
 @click.option("--write", is_flag=True, help="Its live folder: runs may make new versions.")
+@click.option(
+    "--as", "called", default="", metavar="NAME", help="What one of a hub is called here."
+)
 @common
 @pass_settings
-def attach_command(settings: Settings, name: str | None, path: str | None, write: bool) -> None:
+def attach_command(
+    settings: Settings, name: str | None, path: str | None, write: bool, called: str
+) -> None:
     """Let a dataset appear in this workspace at PATH; without PATH at datasets/NAME.
 
     Without --write it is a version that nobody can change: VERSION (the beginning of a commit's id,
@@ -184,7 +186,7 @@ def attach_command(settings: Settings, name: str | None, path: str | None, write
     name, version = _split(name)
     wanted = "" if path is None else to_text(_inside(settings, root, path))
     with telling(), progress() as show:
-        made = attaching.attach(name, version, wanted, write=write, progress=show)
+        made = attaching.attach(name, version, wanted, write=write, called=called, progress=show)
     if settings.printer.json:
         settings.printer.document(asdict(made))
     else:
@@ -234,16 +236,10 @@ def detach_command(settings: Settings, name: str) -> None:
 @pass_settings
 def versions_command(settings: Settings, name: str, limit: int, offset: int) -> None:
     """List the versions of a dataset, newest first, and the runs that made them."""
+    from dotscience_jupyter.api.knowndatasets import makers, versions
     from dotscience_jupyter.datasets import Datasets
 
-    commits: list[models.Commit] = []
-    with Datasets().get(name).opened() as opened:
-        while True:
-            some = min(PAGE, limit - len(commits))
-            page, total = opened.records.list_commits(offset=offset + len(commits), limit=some)
-            commits += page
-            if not page or len(commits) >= limit:
-                break
+    commits, total = versions(Datasets().get(name), offset, limit)
     printer = settings.printer
     if printer.json:
         items = [_version(commit) for commit in commits]
@@ -255,7 +251,7 @@ def versions_command(settings: Settings, name: str, limit: int, offset: int) -> 
             Column("Version", [c.id[:width] for c in commits], style="yellow"),
             Column("When", [moment(c.created, printer.terminal) for c in commits], 2, style="dim"),
             Column("Author", [safe(c.author) for c in commits], 3),
-            Column("Runs", [" ".join(r[:width] for r in _runs(c)) or "-" for c in commits], 2),
+            Column("Runs", [" ".join(r[:width] for r in makers(c)) or "-" for c in commits], 2),
             Column("Message", [one_line(c.message) or "-" for c in commits], least=14),
         ]
     )
@@ -339,13 +335,15 @@ def _document(dataset: Dataset, head: models.Commit | None) -> dict[str, Any]:
 
 
 def _version(commit: models.Commit) -> dict[str, Any]:
+    from dotscience_jupyter.api.knowndatasets import makers
+
     return {
         "id": commit.id,
         "created": _instant(commit.created),
         "author": commit.author,
         "type": commit.type,
         "message": commit.message,
-        "runs": _runs(commit),
+        "runs": makers(commit),
         "workspace": commit.details.get("workspace"),
     }
 
@@ -357,13 +355,3 @@ def _instant(time: datetime) -> str:
 
 def _when(instant: str | None, printer: Printer) -> str:
     return moment(None if instant is None else datetime.fromisoformat(instant), printer.terminal)
-
-
-def _runs(commit: models.Commit) -> list[str]:
-    """Return the ids of the runs that made a version, of a workspace's or of its own."""
-    found = [
-        key.split(".")[1]
-        for key in sorted(commit.details)
-        if key.startswith("run.") and key.endswith(".dataset-output-files")
-    ]
-    return [*found, *(run.id for run in commit.runs)]

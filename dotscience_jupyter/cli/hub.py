@@ -42,7 +42,9 @@ def hub_command(context: click.Context) -> None:
 @click.option("--ip", metavar="IP", help="Listen here; 127.0.0.1 without it, 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(0, 65535), help="8770 without it; 0 takes a free one.")
 @click.option(
-    "--storage", metavar="URL", help="s3://BUCKET/PREFIX for content; the data folder without it."
+    "--storage",
+    metavar="URL",
+    help="s3://BUCKET/PREFIX or zfs:POOL/ROOT for content; the data folder without it.",
 )
 @click.option("--storage-endpoint", metavar="URL", help="The S3 service, if not Amazon's.")
 @click.option("--certfile", metavar="FILE", help="TLS certificate with its chain (PEM).")

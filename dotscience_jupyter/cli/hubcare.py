@@ -66,8 +66,8 @@ def gc_command(settings: Settings, /, **given: Any) -> None:
     with opened(**given) as services:
         projects = services.projects.all()
         for info in projects:
-            with services.projects.open(info) as project, project.lock:
-                freed += project.engine.gc(project.records.snapshots())
+            with services.projects.open(info) as project:
+                freed += project.gc()
     printer = settings.printer
     if printer.json:
         printer.document({"projects": len(projects), "freed_bytes": freed})

@@ -310,7 +310,8 @@ def file_note(file: RunFile) -> str:
     if file.size is not None:
         notes.append(size(file.size))
     if file.made_by:
-        notes.append(f"written by run {file.made_by[:8]}")
+        where = "" if file.made_in is None else " of another workspace"
+        notes.append(f"written by run {file.made_by[:8]}{where}")
     elif file.version:
         notes.append(f"as of commit {file.version[:8]}")
     return ", ".join(notes)

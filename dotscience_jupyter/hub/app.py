@@ -178,9 +178,9 @@ class Hub(Application):
     db = Unicode("", help="URL of a PostgreSQL database; SQLite in the data folder without.").tag(
         config=True
     )
-    storage = Unicode("", help="s3://BUCKET/PREFIX for content; the data folder without.").tag(
-        config=True
-    )
+    storage = Unicode(
+        "", help="s3://BUCKET/PREFIX or zfs:POOL/ROOT for content; the data folder without."
+    ).tag(config=True)
     storage_endpoint = Unicode("", help="URL of the S3 service, if not Amazon's.").tag(config=True)
     storage_cache = Integer(
         STORAGE_CACHE, help="Bytes of content in S3 of which the data folder keeps copies."

@@ -30,7 +30,7 @@ from .limits import RateLimit
 from .metrics import Metrics
 from .projects import Projects
 from .secret import Secret
-from .storage import CACHE, GRACE, Place, Storage, open_storage
+from .storage import CACHE, GRACE, ContentStorage, open_storage, parse_place
 from .tasklocks import TaskLocks
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ class Config:
     rate: float = 200.0  # requests a second and user; 0 for no limit
     burst: float = 1000.0
     workers: int = 32  # threads
-    storage: str = ""  # s3://bucket/prefix; "" for the data folder, or what was given before
+    storage: str = ""  # s3://bucket/prefix or zfs:pool/root; "" for the data folder, or as before
     storage_endpoint: str = ""  # URL of the S3 service; "" for Amazon's
     storage_cache: int = CACHE  # bytes of content that the data folder keeps copies of
     storage_grace: float = GRACE  # seconds for which garbage stays in the bucket
@@ -70,7 +70,7 @@ class Services:
     ----------
     config, database, audit, identity, projects, locks, limit, metrics
         Its parts.
-    storage : Storage or None
+    storage : ContentStorage or None
         Where the content of projects is; None for the data folder.
     jupyterhub : Door or None
         Where users of JupyterHub come in.
@@ -82,7 +82,7 @@ class Services:
     """
 
     def __init__(
-        self, config: Config, database: HubDatabase, storage: Storage | None = None
+        self, config: Config, database: HubDatabase, storage: ContentStorage | None = None
     ) -> None:
         secret = Secret.open(config.data / SECRET)
         self.config = config
@@ -117,11 +117,11 @@ class Services:
         ------
         ApiError
             If that cannot be done, or another version of the software made it; see
-            :meth:`.database.HubDatabase.open`. Or if its content is to be in a bucket that
-            cannot be used, or in another one than it is in.
+            :meth:`.database.HubDatabase.open`. Or if its content is to be
+            somewhere that cannot be used, or elsewhere than it is.
         """
         if config.storage:
-            Place.parse(config.storage, config.storage_endpoint)
+            parse_place(config.storage, config.storage_endpoint)
         try:
             # what is in there is nobody's business but the hub's
             config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,15 +147,19 @@ class Services:
                 config.storage_endpoint,
                 config.storage_cache,
                 config.storage_grace,
+                config.max_body,
                 check=config.storage_check,
             )
             if storage is not None:
                 undoing.callback(storage.close)
             services = cls(config, database, storage)
             if storage is not None and not storage.is_noted(config.data):
-                # from now on nothing but copies is in the folders of projects
+                if storage.moves_when_opened:
+                    # or a start without it would take where data sets are mounted for the content
+                    storage.note(config.data)
+                # from now on content is nowhere else
                 services.projects.settle()
-                storage.place.note(config.data)
+                storage.note(config.data)
             undoing.pop_all()
         return services
 

@@ -21,7 +21,7 @@ from dotscience_jupyter.snapshots.embedded import EmbeddedEngine
 from dotscience_jupyter.snapshots.embedded.editing import Edit
 from dotscience_jupyter.snapshots.engine import COMMIT_HOLD, Change, Difference
 
-from .storage import Storage, move_records
+from .storage import Content, ContentStorage, move_records
 
 RECORDS = "records.db"
 LOCK_SECONDS = 600.0
@@ -117,21 +117,21 @@ class Project:
         ``HEAD`` is the master branch, ``branch/X`` the branch X.
     engine : EmbeddedEngine
         Of a store without a live folder.
+    arrivals : Arrivals or None
+        Takes streams of the file system that the project is on, if it has such.
     tmp : Path
         A folder for what is being uploaded.
     lock : ProjectLock
         ``with project.lock:`` around whatever reads something and writes what follows from it.
     require_free : callable
         Raises ApiError 423 while a task has the project to itself; asked before every write but
-        for a push, which loses nothing of anybody.
+        for a push, by which the task brings back what it made (:meth:`.TaskLocks.require_push`).
     """
 
-    def __init__(
-        self, info: ProjectInfo, folder: Path, records: Records, engine: EmbeddedEngine
-    ) -> None:
+    def __init__(self, info: ProjectInfo, folder: Path, records: Records, content: Content) -> None:
         self.info = info
         self.records = records
-        self.engine = engine
+        self.engine, self.arrivals = content
         self.tmp = folder / "tmp"
         self.lock = ProjectLock(folder / "lock")
         self.require_free: Callable[[], None] = lambda: None
@@ -142,7 +142,7 @@ class Project:
         info: ProjectInfo,
         folder: Path,
         records_url: str = "",
-        storage: Storage | None = None,
+        storage: ContentStorage | None = None,
     ) -> Project:
         """Open a project in its folder, made if need be; see :class:`.projects.Projects`.
 
@@ -154,6 +154,8 @@ class Project:
             If its folder cannot be made.
         """
         try:
+            if storage is not None:
+                storage.prepare(folder)
             (folder / "tmp").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ApiError(
@@ -165,15 +167,18 @@ class Project:
         if records_url:
             records = Records.open(records_url, schema=cls.schema_of(info.id), pool=_CONNECTIONS)
         else:
-            file = folder / RECORDS if storage is None else move_records(folder / RECORDS)
+            beside = storage is not None and storage.beside
+            file = move_records(folder / RECORDS) if beside else folder / RECORDS
             records = Records.open(f"sqlite:///{file}", pool=_CONNECTIONS)
         try:
-            depot = None if storage is None else storage.depot(info.id, records.needs_snapshot)
-            engine = EmbeddedEngine.open_store(folder / "store", depot=depot)
+            if storage is None:
+                content = Content(EmbeddedEngine.open_store(folder / "store"))
+            else:
+                content = storage.content(folder, records.needs_snapshot)
         except BaseException:
             records.close()
             raise
-        return cls(info, folder, records, engine)
+        return cls(info, folder, records, content)
 
     @staticmethod
     def schema_of(id_: str) -> str:
@@ -183,7 +188,7 @@ class Project:
     def close(self) -> None:
         """Let go of the database and the store."""
         self.records.close()
-        self.engine.close()
+        (self.arrivals or self.engine).close()
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -278,6 +283,12 @@ class Project:
             if base is not None:
                 commit.changes = self._changes(base, snapshot, wrote)
             return self.records.commit([commit], expected_head=head, ref=ref)[0]
+
+    def gc(self) -> int:
+        """Drop content that no commit needs; return the bytes freed. Raise SnapshotError."""
+        with self.lock:
+            engine = self.engine if self.arrivals is None else self.arrivals.engine
+            return engine.gc(self.records.snapshots())
 
     def _changes(self, base: str, snapshot: str, wrote: Iterable[str]) -> list[NewChange]:
         differences = [] if base == snapshot else self.engine.diff(base, snapshot)

@@ -27,7 +27,7 @@ from .database import HubDatabase
 from .identity import NAME, User
 from .openprojects import OpenProjects
 from .project import RECORDS, Project, ProjectInfo
-from .storage import Storage, records_beside
+from .storage import ContentStorage, records_beside
 from .tables import CollaboratorRow, ProjectRow, TaskLockRow, UserRow
 
 Role = Literal["owner", "collaborator", "admin"]
@@ -65,7 +65,7 @@ class Projects:
         records_url: str = "",
         *,
         require_free: Callable[[ProjectInfo], None] = lambda info: None,
-        storage: Storage | None = None,
+        storage: ContentStorage | None = None,
         most_open: int = MOST_OPEN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -296,15 +296,15 @@ class Projects:
         ------
         ApiError
             404 if there is none.
-        UnavailableError
-            If its content is in a bucket that cannot be reached. It may be gone in part; purging
-            it again removes the rest.
+        SnapshotError
+            If its content is in a bucket that cannot be reached (UnavailableError), or a data set
+            that is in use. It may be gone in part; purging it again removes the rest.
         """
         info = self._deleted(id_)
-        if self._storage is not None:
-            # first, since nothing would remember it afterwards
-            self._storage.remove(id_)
         self._opened.close_one(id_)
+        if self._storage is not None:
+            # before the rest, since nothing would remember it afterwards
+            self._storage.remove(id_)
         with self._database.writing() as session:
             for table in (CollaboratorRow, TaskLockRow):
                 session.execute(delete(table).where(table.project_id == id_))
@@ -317,8 +317,9 @@ class Projects:
                 session.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
         shutil.rmtree(self._folder / id_, ignore_errors=True)
         if self._storage is not None:
-            # again: it may have been in use, or on its way to the bucket
+            # again: it may have been in use, or on its way there
             self._storage.remove(id_)
+        if self._is_beside:
             file = records_beside(self._folder / id_)
             for suffix in ("", "-wal", "-shm", ".lock"):
                 file.with_name(file.name + suffix).unlink(missing_ok=True)
@@ -354,6 +355,8 @@ class Projects:
 
     def tmp(self, info: ProjectInfo) -> Path:
         """Return a folder for what is being uploaded to a project; it is made if need be."""
+        if self._storage is not None:
+            self._storage.prepare(self._folder / info.id)
         folder = self._folder / info.id / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -370,7 +373,11 @@ class Projects:
 
     def _records_file(self, id_: str) -> Path:
         folder = self._folder / id_
-        return folder / RECORDS if self._storage is None else records_beside(folder)
+        return records_beside(folder) if self._is_beside else folder / RECORDS
+
+    @property
+    def _is_beside(self) -> bool:
+        return self._storage is not None and self._storage.beside
 
     # -- those that are open -------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -61,7 +61,13 @@ class LackingError(Exception):
         self.ids = ids
 
 
-def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) -> Done:
+def publish(
+    project: Project,
+    head: str,
+    told: Iterable[Line],
+    lines: BinaryIO,
+    permit: Callable[[], None] = lambda: None,
+) -> Done:
     """Record commits and make one of them the head, if the head now is contained in it.
 
     Parameters
@@ -74,6 +80,8 @@ def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) 
         What the lines say of the commits.
     lines
         A seekable file of what the records export.
+    permit
+        Raises ApiError if the one who pushes may not do so now; asked where something would change.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) 
         If content is not there; some of it may be, and is held until this succeeds or gc comes.
     ApiError
         400 if the lines do not end with the head, or lines or content are not what they are said
-        to be. Nothing was recorded.
+        to be; what ``permit`` raises. Nothing was recorded.
     RecordsError, SnapshotError
         If they cannot be kept. Nothing was recorded.
     """
@@ -93,6 +101,8 @@ def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) 
         raise ApiError(
             400, "invalid_request", "The commits do not end with the one that is to be published."
         )
+    if new:
+        permit()  # before all of the content is looked at
     named = dict.fromkeys(line.snapshot for line in new.values())
     snapshots = list(dict.fromkeys(project.engine.equal(each) for each in named))
     _require_noted(snapshots)
@@ -107,7 +117,7 @@ def publish(project: Project, head: str, told: Iterable[Line], lines: BinaryIO) 
     try:
         with project.lock, blamed_on_sender():
             _require_equal(project, named)
-            return _record(records, head, new, lines if commits else None)
+            return _record(records, head, new, lines if commits else None, permit)
     except BaseException:
         with project.lock:
             needed = {project.engine.equal(each) for each in records.snapshots()}
@@ -173,7 +183,13 @@ def blamed_on_sender() -> Iterator[None]:
         raise ApiError(400, "refused", str(error)) from error
 
 
-def _record(records: Records, head: str, new: dict[str, Line], lines: BinaryIO | None) -> Done:
+def _record(
+    records: Records,
+    head: str,
+    new: dict[str, Line],
+    lines: BinaryIO | None,
+    permit: Callable[[], None],
+) -> Done:
     refs = records.refs()
     now = refs.get(HEAD)
     known = bool(records.known_commits([head]))
@@ -184,6 +200,7 @@ def _record(records: Records, head: str, new: dict[str, Line], lines: BinaryIO |
         for name, side in refs.items():
             if name.startswith(SIDE) and _contains(records, [side], head):
                 return Done("diverged", now or "", name, 0)
+    permit()
     ref = HEAD if forward else f"{SIDE}{head[:12]}"
     count = 0
     if lines is None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from . import original, s3
-from .handlers import account, admin, document, health, locks, projects, sync
+from .handlers import account, admin, document, health, locks, projects, streams, sync
 from .handlers.base import HubHandler
 from .jupyterhub import handlers as jupyterhub
 
@@ -17,6 +17,7 @@ ROUTES: list[tuple[str, type[HubHandler]]] = [
     *health.ROUTES,
     *document.ROUTES,
     *sync.ROUTES,
+    *streams.ROUTES,
     *original.ROUTES,
     *s3.ROUTES,
     *jupyterhub.ROUTES,

@@ -3,7 +3,8 @@
 """Tasks that have a project to themselves: while one does, nobody uploads or changes it in place.
 
 A lock is a lease: it ends by itself unless it is renewed, so that a task that died holds up nobody
-for long. What the task made arrives by a push, which is never refused: it loses nothing of anybody.
+for long. What the task made arrives by a push of the user who took the lock; other users' commits
+wait on their machines until it ends, so that the task's build upon what it began with.
 """
 
 from __future__ import annotations
@@ -51,6 +52,18 @@ class TaskLock:
             self.task,
         )
 
+    @property
+    def push_problem(self) -> ApiError:
+        """What somebody else is told who would push."""
+        return ApiError(
+            423,
+            "locked",
+            f"The task {self.task} of {self.holder} has this project to itself until "
+            f"{self.until:%Y-%m-%d %H:%M:%S} UTC, or until it is done, so your commits were not "
+            "taken in. They are kept where they were made; push again then.",
+            self.task,
+        )
+
 
 class TaskLocks:
     """The locks of a hub. Thread-safe; processes may share its database."""
@@ -75,6 +88,12 @@ class TaskLocks:
         held = self.find(info)
         if held is not None:
             raise held.problem
+
+    def require_push(self, info: ProjectInfo, user: User) -> None:
+        """Raise ApiError 423 ``locked`` while a task of somebody else has the project to itself."""
+        held = self.find(info)
+        if held is not None and held.user_id != user.id:
+            raise held.push_problem
 
     def take(
         self, info: ProjectInfo, user: User, task: str, seconds: int, holder: str = ""

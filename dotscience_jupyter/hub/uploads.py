@@ -29,7 +29,8 @@ class Upload:
 
     def __init__(self, hub: Services, folder: Path) -> None:
         self._hub = hub
-        self._waiting = bytearray()
+        self._waiting: list[bytes] = []
+        self._count = 0  # bytes that wait
         self._writing = asyncio.Lock()
         self.size = 0
         """Bytes that were written so far."""
@@ -39,9 +40,10 @@ class Upload:
 
     async def write(self, data: bytes) -> None:
         """Add bytes, to the file after a while."""
-        self._waiting += data
+        self._waiting.append(data)
+        self._count += len(data)
         self.size += len(data)
-        if len(self._waiting) >= _SPOOL_STEP:
+        if self._count >= _SPOOL_STEP:
             await self._flush()
 
     async def finish(self) -> BinaryIO:
@@ -53,8 +55,8 @@ class Upload:
     async def _flush(self) -> None:
         try:
             async with self._writing:
-                data, self._waiting = bytes(self._waiting), bytearray()
-                await self._hub.run(_write_all, self.file, data)
+                parts, self._waiting, self._count = self._waiting, [], 0
+                await self._hub.run(_write_all, self.file, parts)
         except OSError as error:
             raise ApiError(
                 507,
@@ -68,7 +70,8 @@ class Upload:
         self.file.close()
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
+def _write_all(file: BinaryIO, parts: list[bytes]) -> None:
+    for part in parts:
+        view = memoryview(part)
+        while view:
+            view = view[file.write(view) :]

@@ -7,6 +7,7 @@ Every request that is sent here may be sent twice: what a hub has taken in alrea
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import random
 import ssl
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -28,6 +29,7 @@ from dotscience_jupyter._version import __version__
 from .credentials import is_local
 from .errors import OfflineError, RefusedError, SyncError
 from .jupyterhub import TOKEN
+from .trust import untrusted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -54,12 +56,15 @@ class Patience:
         Seconds to wait after the first failure; they double up to the longest.
     stopped
         Set to give up at once.
+    tell
+        Told why it waits, whenever it does.
     """
 
     attempts: int = 6
     first: float = 0.5
     longest: float = 16.0
     stopped: threading.Event = field(default_factory=threading.Event)
+    tell: Callable[[OfflineError], None] | None = None
 
     def run(self, what: Callable[[], _T]) -> _T:
         """Do something until it succeeds. Raise the last OfflineError when that takes too long."""
@@ -81,6 +86,8 @@ class Patience:
         """Wait before the next attempt; raise the error if there have been enough."""
         if failed >= self.attempts:
             raise error
+        if self.tell is not None:
+            self.tell(error)
         self.stopped.wait(max(min(error.after, _LONGEST_WAIT), self.pause(failed)))
         self.check()
 
@@ -171,13 +178,16 @@ class Connection:
     def post(
         self,
         path: str,
-        body: bytes | BinaryIO | None,
+        body: bytes | BinaryIO | Generator[bytes] | None,
         kind: str,
         *,
         method: str = "POST",
         again: bool = True,
     ) -> bytes:
-        """Send a body (a file from its beginning) and return the answer's; raise as json does."""
+        """Send a body (a file from its beginning) and return the answer's; raise as json does.
+
+        Of a generator, which cannot be sent again, also what that raises is raised.
+        """
 
         def attempt() -> bytes:
             with self._open(method, path, body, kind) as answer:
@@ -206,11 +216,19 @@ class Connection:
 
     @contextmanager
     def _open(
-        self, method: str, path: str, body: bytes | BinaryIO | None, kind: str
+        self,
+        method: str,
+        path: str,
+        body: bytes | BinaryIO | Generator[bytes] | None,
+        kind: str,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         headers = dict(self._headers)
+        size = 0
         if body is not None:
             headers["Content-Type"] = kind
+        if isinstance(body, Generator):
+            body = self._counted(body)
+        elif body is not None:
             size = len(body) if isinstance(body, bytes) else _size(body)
             headers["Content-Length"] = str(size)
         self.requests += 1
@@ -227,8 +245,7 @@ class Connection:
             )
         except (HTTPError, OSError) as error:
             raise self._offline(error) from error
-        if body is not None:
-            self.sent += size
+        self.sent += size
         whole = False
         try:
             if answer.status >= 300:
@@ -243,19 +260,21 @@ class Connection:
             else:
                 answer.close()  # what is left of it must not be read as the next answer
 
+    def _counted(self, parts: Generator[bytes]) -> Generator[bytes]:
+        for part in parts:
+            self.sent += len(part)
+            yield part
+
     def _offline(self, error: Exception) -> SyncError:
-        reason = getattr(error, "reason", None)
-        if isinstance(error, urllib3.exceptions.SSLError) or isinstance(reason, ssl.SSLError):
-            return SyncError(
-                "untrusted",
-                f"The hub {self.url} could not prove who it is ({_reason(error)}), so nothing was "
-                "sent. If it has a certificate of your own authority, name that authority's file "
-                "in SSL_CERT_FILE.",
-            )
-        return OfflineError(
+        if (doubt := untrusted(self.url, error)) is not None:
+            return doubt
+        text = (
             f"The hub {self.url} cannot be reached ({_reason(error)}). Nothing is lost: what is "
             "committed is here, and goes there the next time."
         )
+        if self.url.startswith("http:") and _was_cut(error):
+            text += " If this is always so: does its address begin with https://?"
+        return OfflineError(text)
 
     def _refused(self, answer: urllib3.BaseHTTPResponse) -> SyncError:
         status = answer.status
@@ -327,6 +346,11 @@ def parsed(data: bytes) -> dict[str, Any]:
             "damaged", "What answered is not a hub of this kind; nothing was changed here."
         )
     return document
+
+
+def _was_cut(error: BaseException) -> bool:
+    """Whether the other side ended the connection instead of answering."""
+    return _reason(error) in (os.strerror(errno.ECONNRESET), "RemoteDisconnected")
 
 
 def _reason(error: BaseException) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -63,17 +63,26 @@ class LackingError(Exception):
 
 
 class HubProject:
-    """One project of a hub. Every method raises SyncError."""
+    """One project of a hub. Every method raises SyncError.
+
+    Attributes
+    ----------
+    streams : frozenset of str
+        The engines whose streams the hub takes, as far as :meth:`refs` told.
+    """
 
     def __init__(self, connection: Connection, project: str) -> None:
         self.connection = connection
         self._path = f"/api/v1/projects/{quote(project, safe='')}"
+        self.streams: frozenset[str] = frozenset()
 
     def refs(self) -> dict[str, str]:
         """Return the heads of the project's histories by name."""
-        refs = self.connection.json("GET", f"{self._path}/refs").get("refs")
-        if not isinstance(refs, dict):
+        document = self.connection.json("GET", f"{self._path}/refs")
+        refs, streams = document.get("refs"), document.get("streams", [])
+        if not isinstance(refs, dict) or not isinstance(streams, list):
             raise _wrong()
+        self.streams = frozenset(map(str, streams))
         return {_checked(_NAME, name): _checked(_ID, id_) for name, id_ in refs.items()}
 
     def known_commits(self, ids: Collection[str]) -> set[str]:
@@ -126,6 +135,29 @@ class HubProject:
             _checked(_NAME, document.get("ref")),
         )
 
+    def streamed(self, snapshots: Sequence[str]) -> tuple[set[str], dict[str, str]]:
+        """Ask which snapshots the hub received as streams, and with which tokens cut ones go on."""
+        document = {"snapshots": list(snapshots)}
+        found = self.connection.json("POST", f"{self._path}/streams/have", document)
+        have, resume = found.get("have"), found.get("resume")
+        if not isinstance(have, list) or not isinstance(resume, dict):
+            raise _wrong()
+        return set(map(str, have)), {str(key): str(token) for key, token in resume.items()}
+
+    def put_stream(self, parts: Generator[bytes]) -> Equal:
+        """Send a snapshot as a stream; return what it is on the hub.
+
+        Not tried again: what arrived need not go again.
+        """
+        return _equal(
+            parsed(self.connection.post(f"{self._path}/streams", parts, IDS, again=False))
+        )
+
+    def take_streamed(self, snapshot: str) -> Equal:
+        """Ask for a snapshot that was received to be read; return what it is on the hub."""
+        document = {"snapshot": snapshot}
+        return _equal(self.connection.json("POST", f"{self._path}/streams/take", document))
+
     def equate(self, equals: Mapping[str, Equal]) -> None:
         """Tell what snapshots of other engines are, before commits with these are published."""
         said = [
@@ -145,8 +177,7 @@ class HubProject:
             for said in self._list("equal", document, "equal"):
                 if not isinstance(said, dict) or said.get("snapshot") not in document["snapshots"]:
                     raise _wrong()
-                equal = (_checked(_ID, said.get(key)) for key in ("equal", "content"))
-                found[said["snapshot"]] = Equal(*equal)
+                found[said["snapshot"]] = _equal(said)
             rest = rest[MOST_EQUALS:]
         return found
 
@@ -163,6 +194,10 @@ class HubProject:
         if not isinstance(found, list):
             raise _wrong()
         return iter(found)
+
+
+def _equal(said: dict[str, Any]) -> Equal:
+    return Equal(*(_checked(_ID, said.get(key)) for key in ("equal", "content")))
 
 
 def _checked(pattern: re.Pattern[str], value: object) -> str:

@@ -150,9 +150,22 @@ def find_project(
 
 
 def list_projects(
-    url: str, *, credentials: Credentials | None = None, patience: Patience | None = None
+    url: str,
+    *,
+    kind: str = PROJECT,
+    credentials: Credentials | None = None,
+    patience: Patience | None = None,
 ) -> list[Remote]:
-    """Return the projects on a hub that the user may see, one's own first, by name; no datasets.
+    """Return the projects on a hub that the user may see, one's own first, by name.
+
+    Parameters
+    ----------
+    url
+        The hub's address.
+    kind
+        ``project`` or ``dataset``: which of both.
+    credentials, patience
+        As :class:`.synced.Sync` has them.
 
     Raises
     ------
@@ -168,7 +181,7 @@ def list_projects(
         items = _items(connection)
     finally:
         connection.close()
-    items = [item for item in items if item["kind"] == PROJECT]
+    items = [item for item in items if item["kind"] == kind]
     items.sort(key=lambda item: (item["owner"] != login.user, item["owner"], item["name"]))
     return [_remote(url, item) for item in items]
 

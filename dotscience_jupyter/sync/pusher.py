@@ -12,7 +12,7 @@ from dotscience_jupyter.records import RecordsError
 from dotscience_jupyter.snapshots import Progress, SnapshotError
 
 from .connection import Patience
-from .errors import OfflineError, SyncError
+from .errors import OfflineError, RefusedError, SyncError
 from .pushing import Pushed
 from .synced import Sync
 
@@ -25,6 +25,9 @@ LONGEST = 300.0
 
 REFUSED = 600.0
 """Seconds after which what the hub refused is tried again: a key may be a new one by then."""
+
+LOCKED = 30.0
+"""The same while a task has the project to itself."""
 
 
 class Pusher:
@@ -100,6 +103,9 @@ class Pusher:
             log.info("Not pushed yet: %s", error)
             return self._failed(0.0)
         except (SyncError, RecordsError, SnapshotError) as error:
+            if isinstance(error, RefusedError) and error.code == "locked":
+                log.info("Not pushed yet: %s", error)
+                return self._failed(LOCKED)
             if not self._stopping:
                 log.warning("Not pushed: %s", error)
             return self._failed(REFUSED)

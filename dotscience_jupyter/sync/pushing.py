@@ -20,6 +20,7 @@ from dotscience_jupyter.snapshots import EmbeddedEngine, PortableEngine, Progres
 
 from .errors import OfflineError, RefusedError, SyncError
 from .hubproject import HubProject, LackingError, Published
+from .streaming import StreamUpload
 
 PushState = Literal["nothing", "current", "published", "behind", "diverged"]
 
@@ -101,20 +102,23 @@ class Pushing:
             # it has commits that are not here: what of ours they build upon, only the hub can say
             known |= self._hub.known_commits(outbox)
             outbox = self._records.missing_from(head.id, known)
+        streams = StreamUpload(self._engine, self._hub, self._progress, is_first=not known)
         sent = 0
         published: Published | None = None
         for page in _pages(outbox, PAGE):
             commits = [self._records.get_commit(id_) for id_ in page]
-            named = dict.fromkeys(commit.snapshot for commit in commits)
-            brought = [self._engine.bring(each, self._progress) for each in named]
-            snapshots = list(dict.fromkeys(brought))
+            named = list(dict.fromkeys(commit.snapshot for commit in commits))
+            streamed = streams.send(named)
+            others = [each for each in named if each not in streamed]
+            snapshots = self._brought(others)
             # whatever they build upon, the hub has by now
             parents = {each.parent_id for commit in commits for each in commit.parents}
             bases = [self._records.get_commit(id_).snapshot for id_ in sorted(parents - {*page})]
             self._content.send(snapshots, bases)
-            self._hub.equate(self._engine.exchange.equals(named))
+            if others:
+                self._hub.equate(self._engine.exchange.equals(others))
             for last, count, lines in self._exported(page):
-                published = self._publish(last, lines, snapshots)
+                published = self._publish(last, lines, named)
                 sent += count
         if published is None:
             published = self._publish(head.id, io.BytesIO(), ())
@@ -139,6 +143,10 @@ class Pushing:
         finally:
             spool.close()
 
+    def _brought(self, snapshots: Iterable[str]) -> list[str]:
+        """Return what snapshots are in the exchange store, each once; they are brought there."""
+        return list(dict.fromkeys(self._engine.bring(each, self._progress) for each in snapshots))
+
     def _publish(self, last: str, lines: BinaryIO, snapshots: Sequence[str]) -> Published:
         """Publish commits of a page; content that the hub finds lacking is sent before."""
         for _ in range(_ROUNDS):
@@ -146,7 +154,7 @@ class Pushing:
                 return self._hub.publish(last, lines)
             except LackingError as error:
                 # leftovers of a transfer that was cut long ago may lack what they refer to
-                self._content.mend(snapshots, error.ids)
+                self._content.mend(self._brought(snapshots), error.ids)
         raise SyncError(
             "damaged",
             "The hub keeps lacking content that was sent to it. The commits are not published; "

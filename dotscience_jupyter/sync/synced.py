@@ -23,7 +23,7 @@ from dotscience_jupyter.snapshots import (
 
 from .connection import Connection, Patience
 from .credentials import Credentials
-from .errors import SyncError
+from .errors import OfflineError, SyncError
 from .fetching import REMOTE_HEAD, Fetched, Fetching, note_remote_head
 from .hubproject import HubProject
 from .pulling import forward, relation
@@ -162,7 +162,7 @@ class Sync:
             What arrived is kept there, and the next push goes on with the rest.
         """
         engine = self._portable()
-        with self._turn(progress), self._hub() as hub:
+        with self._turn(progress), self._hub(progress) as hub:
             done = Pushing(self._records, engine, hub, progress).run()
             if done.head and self._records.known_commits([done.head]):
                 note_remote_head(self._records, done.head)
@@ -178,7 +178,7 @@ class Sync:
             What arrived is kept here, and the next fetch goes on with the rest.
         """
         engine = self._portable()
-        with self._turn(progress), self._hub() as hub:
+        with self._turn(progress), self._hub(progress) as hub:
             done = Fetching(self._records, engine, hub, progress).run()
             self._note(done.head)
         return done
@@ -235,10 +235,17 @@ class Sync:
         return remote
 
     @contextmanager
-    def _hub(self) -> Iterator[HubProject]:
+    def _hub(self, progress: Progress | None) -> Iterator[HubProject]:
         """Give the hub's project; that something failed is written down."""
         remote = self.require()
+
+        def waiting(error: OfflineError) -> None:
+            if progress is not None:
+                away = "is busy" if error.code == "busy" else "cannot be reached"
+                progress(0, 0, f"The hub {away}; trying again")
+
         try:
+            self.patience.tell = waiting
             login = self._credentials.get(remote.url)
             if login is None:
                 raise not_logged_in(remote.url)
@@ -253,6 +260,8 @@ class Sync:
                 last = self.remotes.last()
                 self.remotes.note(replace(last, when=time.time(), error=str(error), code=code))
             raise
+        finally:
+            self.patience.tell = None
 
     def _note(self, head: str, *, diverged: bool = False) -> None:
         self.remotes.note(Last(time.time(), head, diverged=diverged))

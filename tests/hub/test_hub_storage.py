@@ -289,7 +289,7 @@ def test_what_is_damaged_in_the_bucket_is_told(place: Place) -> None:
         problems = opened.engine.verify(opened.records.snapshots())
         assert {problem.path for problem in problems} == {"file"}
         assert get(opened, "other") == b"whole"
-        left = opened.engine.repair(opened.records.snapshots())
+        left = opened.engine.repair(opened.records.snapshots()).lost
         assert {problem.path for problem in left} == {"file"}
         assert get(opened, "other") == b"whole"
         # and bringing it again mends it

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("hub", "snapshots")]
+_WORLDS = ("hub", "snapshots", "s3world")
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in _WORLDS]
 
 
 @pytest.fixture(autouse=True)

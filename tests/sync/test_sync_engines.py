@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -16,6 +17,7 @@ import loopfs
 import pytest
 from cutting import proxy
 from hub_world import RunningHub, hub
+from s3_services import S3Service, moto
 from snapshot_helpers import state_of
 from sync_world import Site, World, quick, world
 
@@ -55,6 +57,16 @@ def volume(btrfs: Path) -> Path:
     name = secrets.token_hex(4)
     ioctls.create(str(btrfs), name)
     return btrfs / name
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Service]:
+    """An imitation of an S3 service."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with moto() as service:
+        for name, value in service.environment().items():
+            monkeypatch.setenv(name, value)
+        yield service
 
 
 def bytes_of(seed: int, size: int = LARGE) -> bytes:
@@ -357,3 +369,46 @@ def test_a_hub_that_has_other_content_is_found_out(here: World, volume: Path) ->
         clone(here.remote, here.base / "clone", credentials=here.credentials, patience=quick())
     assert damaged.value.code == "damaged"
     assert "administrator" in damaged.value.message
+
+
+def test_a_hub_that_keeps_its_content_in_a_bucket(
+    bucket: S3Service, volume: Path, tmp_path: Path
+) -> None:
+    """What a subvolume froze is in the bucket, with what it is called there, and comes back."""
+    storage = {"storage": f"s3://{bucket.bucket()}/hub", "storage_endpoint": bucket.url}
+    with hub(tmp_path, **storage) as running, world(running, tmp_path) as made:
+        site = made.site(root=volume)
+        first(site)
+        site.commit({"notes.txt": "two"}, "second")
+        assert site.sync.push().commits == 2
+        project, name = made.project, made.name
+        site.close()
+    # the machine is gone, and with it all that were only copies
+    shutil.rmtree(tmp_path / "hub" / "projects")
+    with hub(tmp_path, **storage) as again:
+        again._users = running._users
+        made = World(again, tmp_path)
+        made.project, made.name = project, name
+        made.remote = made.through(again.url)
+        site = made.open(volume)
+        site.sync.remotes.put(made.remote)
+        assert site.sync.push().state == "current"
+        plain = made.clone("plain")
+        assert (plain.head, state_of(plain.root)) == (site.head, state_of(site.root))
+        (plain.root / "data" / "large.bin").write_bytes(bytes_of(1)[:-5] + b"other")
+        plain.commit({"more.txt": "from there"}, "third")
+        assert plain.sync.push().state == "published"
+        assert site.sync.pull().commits == 1
+        assert state_of(site.root) == state_of(plain.root)
+        site.commit({"notes.txt": "four"}, "fourth")
+        assert site.sync.push().commits == 1
+        assert plain.sync.pull().commits == 1
+        for each in (site, plain):
+            assert each.engine.verify(each.records.snapshots()) == []
+        assert again.services is not None
+        info = again.services.projects.get(project)
+        assert info is not None
+        made.close()
+        with again.services.projects.open(info) as opened:
+            assert opened.records.verify() == []
+            assert opened.engine.verify(opened.records.snapshots()) == []

@@ -5,22 +5,30 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
+import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dotscience_jupyter.snapshots import SnapshotError
+from dotscience_jupyter.snapshots.native.tree import Tree
+from dotscience_jupyter.snapshots.stream import FrameReader, FrameWriter
 from dotscience_jupyter.snapshots.zfs import (
     ZfsEngine,
+    begin,
     binding,
     checking,
     command,
     differences,
     errors,
+    leaving,
     names,
+    transfer,
 )
 from dotscience_jupyter.snapshots.zfs.transfer import Header, Token
 
@@ -351,3 +359,96 @@ def test_arguments_never_meet_a_shell(tmp_path: Path, monkeypatch: pytest.Monkey
         ["$(id)"],
         ["`id`;"],
     ]
+
+
+# -- streams -------------------------------------------------------------------------------------
+
+
+def record(
+    kind: int = 0,
+    magic: int = 0x2F5BACBAC,
+    version: int = 1 | 0x414 << 2,
+    objects: int = 2,
+    order: str = "<",
+) -> bytes:
+    """A record as ``zfs send`` writes it first."""
+    fields = (kind, 0, magic, version, 1_600_000_000, objects, 0, 0xA1, 0xB2, b"tank/work@one")
+    return struct.pack(f"{order}IIQQQIIQQ256s", *fields)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_the_beginning_of_a_stream_is_read(order: str) -> None:
+    assert len(record()) == begin.SIZE == 312
+    assert begin.Begin.parse(record(order=order)) == (0xA1, 0xB2, False)
+    raw = record(version=1 | (1 << 24) << 2, order=order)
+    assert begin.Begin.parse(raw) == (0xA1, 0xB2, True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"version": 2 | 4 << 2}, {"version": 0}, {"objects": 3}, {"magic": 1}, {"kind": 1}],
+    ids=["several", "none", "volume", "magic", "record"],
+)
+def test_other_streams_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(SnapshotError, match="no stream of one snapshot"):
+        begin.Begin.parse(record(**given))
+
+
+def framed(header: Header, content: bytes) -> FrameReader:
+    out = io.BytesIO()
+    writer = FrameWriter(out, header.to_json())
+    writer.write(content)
+    writer.finish()
+    out.seek(0)
+    return FrameReader(out)
+
+
+@pytest.mark.parametrize(
+    "change", [{"base": ""}, {"snapshot": names.identity(0xA2)}, {"raw": True}]
+)
+def test_zfs_sees_nothing_of_a_stream_that_is_not_what_was_said(change: dict[str, Any]) -> None:
+    name = names.new_snapshot(1_600_000_000)
+    right = Header(names.identity(0xA1), names.identity(0xB2), name, "", False, False, 1000)
+    seen: list[bytes] = []
+
+    def consume(fd: int) -> None:
+        with open(fd, "rb", closefd=False) as file:
+            seen.append(file.read())
+
+    def receive(header: Header) -> None:
+        transfer.receive(framed(header, record() + b"blocks"), header, consume, lambda: None, None)
+
+    with pytest.raises(SnapshotError, match="another snapshot than it was said to be"):
+        receive(right._replace(**change))
+    assert seen == []
+    receive(right)
+    assert seen == [record() + b"blocks"]
+    with pytest.raises(SnapshotError, match="too short"):
+        transfer.receive(framed(right, b"blocks"), right, consume, lambda: None, None)
+    assert len(seen) == 1
+
+
+def test_what_a_stream_would_take_along(tmp_path: Path) -> None:
+    def found() -> tuple[str, str]:
+        tree = Tree(str(tmp_path), lambda status, root: False)
+        paths = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
+        return leaving.unshown(tree), leaving.unshown_of(tree, [*sorted(paths), "gone", ""])
+
+    for path in (
+        ".dotscience/records.db",
+        "a/.ipynb_checkpoints/b.ipynb",
+        "a/b.ipynb",
+        "__pycache__/c",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    os.mkfifo(tmp_path / "pipe")
+    assert found() == ("", "")
+    (tmp_path / "a" / ".dotscienceignore").write_text("*.key\n")
+    assert found() == ("", "")
+    (tmp_path / "a" / "my.key").touch()
+    assert found() == ("a/my.key", "a/my.key")
+    (tmp_path / "a" / "my.key").unlink()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").touch()
+    assert found() == (".git", ".git")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +29,7 @@ from dotscience_jupyter.hub.operations import Media, Operation
 from dotscience_jupyter.hub.project import Project, ProjectInfo
 from dotscience_jupyter.hub.uploads import Upload
 from dotscience_jupyter.records import RefusedError
+from dotscience_jupyter.snapshots.embedded.store import StoreWriteError
 from dotscience_jupyter.snapshots.engine import BadPathError
 
 P = ParamSpec("P")
@@ -39,6 +41,7 @@ SMALL_BODY = 4 << 20
 
 _AFTER_WRONG = 0.3  # seconds that the answer to a wrong password or key takes
 _DRAINED = 8 << 20  # bytes of a refused upload that are read, so that its client reads the answer
+_PART = 1 << 20  # bytes of a large upload that are taken at a time: each time costs the same
 
 _CODES = {
     400: ("invalid_request", "The request is not understood."),
@@ -297,6 +300,17 @@ class HubHandler(web.RequestHandler):
             return ApiError(status, code, message)
         if isinstance(error, BadPathError | RefusedError):
             return ApiError(400, "invalid_request", str(error))
+        if isinstance(error, StoreWriteError):
+            # whose disk it is has to be said: the client's own programs use the same words
+            cause = error.__cause__
+            reason = cause.strerror if isinstance(cause, OSError) else None
+            return ApiError(
+                507,
+                "unwritable",
+                f"The hub could not keep what was sent: {reason or 'its disk cannot be written'}. "
+                "What was published before is untouched, and so is what you have. Tell whoever "
+                "looks after the hub, and try again when there is room.",
+            )
         data = self.hub.config.data
         try:
             with translated(PathMapper(data), data):
@@ -320,6 +334,9 @@ class HubHandler(web.RequestHandler):
             return
         if isinstance(value, ApiError):
             log.error("%s (%s)", value.message, value.details)
+            return
+        if isinstance(value, StoreWriteError):
+            log.error("%s", value)
             return
         self._fault = uuid.uuid4().hex[:12]
         log.error(
@@ -365,6 +382,8 @@ class UploadHandler(HubHandler):
     _refused: BaseException | None = None
     _upload: Upload | None = None
     _cutting = False
+    _stream: Any = None  # the connection's, where it reads in larger parts than usual
+    _usual_part = 0
 
     async def _execute(self, *args: Any, **kwargs: Any) -> None:
         try:
@@ -373,6 +392,8 @@ class UploadHandler(HubHandler):
             # also where the client went away before there was room for its body
             if self._upload is not None and not self._cutting:
                 self._upload.close()
+            if self._stream is not None:
+                self._stream.read_chunk_size = self._usual_part
 
     async def prepare(self) -> None:
         """Allow the request as others, then make room for its body."""
@@ -384,12 +405,22 @@ class UploadHandler(HubHandler):
             self._upload = self.upload = await self.run(
                 Upload, self.hub, await self.run(self.upload_folder)
             )
+            if self._length() >= _PART:
+                self._read_in_large_parts()
         except Exception as error:
             if not 0 <= self._length() <= _DRAINED:
                 raise
             cast(Any, self.request.connection).set_max_body_size(_DRAINED)
             self._refused = error
             setattr(self, (self.request.method or "").lower(), self._refuse)
+
+    def _read_in_large_parts(self) -> None:
+        connection = cast(Any, self.request.connection)
+        # those of this request only; the others of the server share theirs
+        connection.params = copy.copy(connection.params)
+        connection.params.chunk_size = _PART
+        self._stream, self._usual_part = connection.stream, connection.stream.read_chunk_size
+        self._stream.read_chunk_size = _PART
 
     def _length(self) -> int:
         """Return how long the body says it is, -1 if it does not."""

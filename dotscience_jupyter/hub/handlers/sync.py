@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 from collections.abc import Iterator
 from typing import BinaryIO, ClassVar, Literal
@@ -28,6 +26,7 @@ from dotscience_jupyter.snapshots.embedded.equals import is_foreign
 from dotscience_jupyter.sync.lines import Line, read_line
 
 from .base import HubHandler, UploadHandler
+from .cutting import CutHandler
 from .sending import Sending
 
 MOST_IDS = 65_536
@@ -40,7 +39,6 @@ PAGE = 1000
 
 PAGE_BYTES = 1 << 25
 _PART = 1 << 18
-_CUT_SECONDS = 60.0
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _COMMITS = "application/x-ndjson"
@@ -53,6 +51,9 @@ class Refs(Body):
     """The heads of a project's histories, by name."""
 
     refs: dict[str, str]
+    streams: list[str] = Field(
+        default=[], description="Engines whose streams are taken, see POST streams"
+    )
 
 
 class Have(Body):
@@ -129,7 +130,12 @@ class RefsHandler(HubHandler):
 
     async def get(self, project: str) -> None:
         """Answer with them."""
-        self.answer(Refs(refs=await self.in_project(lambda opened: opened.records.refs())))
+
+        def work(opened: Project) -> Refs:
+            streams = [] if opened.arrivals is None else [opened.arrivals.kind]
+            return Refs(refs=opened.records.refs(), streams=streams)
+
+        self.answer(await self.in_project(work))
 
 
 class HaveHandler(HubHandler):
@@ -189,15 +195,13 @@ class MissingHandler(HubHandler):
         if len(body) % 32 or len(body) > 32 * MOST_IDS:
             raise ApiError(400, "invalid_request", f"The body is up to {MOST_IDS} ids of 32 bytes.")
         ids = [body[at : at + 32] for at in range(0, len(body), 32)]
-        # who was cut asks at once, and what arrived until then is still being taken in
-        if under_way := ObjectsHandler.cut_ones.get(self.info.id):
-            await asyncio.wait([*under_way], timeout=_CUT_SECONDS)
+        await ObjectsHandler.settled(self.info.id)
         found = await self.in_project(lambda opened: opened.engine.missing(ids))
         self.set_header("Content-Type", _BINARY)
         self.finish(b"".join(found))
 
 
-class ObjectsHandler(UploadHandler):
+class ObjectsHandler(CutHandler):
     """Objects that arrive."""
 
     needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
@@ -205,30 +209,18 @@ class ObjectsHandler(UploadHandler):
         "POST": Operation(status=204, body=BYTES, errors=(409, 507))
     }
 
-    cut_ones: ClassVar[dict[str, set[asyncio.Future[None]]]] = {}
-    """By project, uploads that were cut and of which is taken in what arrived."""
-
     async def post(self, project: str) -> None:
         """Take them in."""
         file = await self.upload.finish()
 
-        await self.in_project(_unpack, file)
+        await self.in_project(self.take_in, file)
         self.set_status(204)
 
-    async def cut(self) -> None:
-        """Take in what arrived: the client asks what is missing and goes on with that."""
-        done = asyncio.get_running_loop().create_future()
-        under_way = self.cut_ones.setdefault(self.info.id, set())
-        under_way.add(done)
-        try:
-            file = await self.upload.finish()
-            with contextlib.suppress(SnapshotError, ApiError):  # nobody is there to be told
-                await self.in_project(_unpack, file)
-        finally:
-            done.set_result(None)
-            under_way.discard(done)
-            if not under_way:
-                self.cut_ones.pop(self.info.id, None)
+    @staticmethod
+    def take_in(opened: Project, file: BinaryIO) -> object:
+        """Take in what there is of a body."""
+        with blamed_on_sender():
+            return opened.engine.unpack(file)
 
 
 class PushHandler(UploadHandler):
@@ -237,7 +229,7 @@ class PushHandler(UploadHandler):
     needs: ClassVar[dict[str, Need]] = {"POST": Need.WRITE}
     operations: ClassVar[dict[str, Operation]] = {
         "POST": Operation(
-            Published, body=_LINES, query=(_HEAD,), also={409: Lacking}, errors=(409, 507)
+            Published, body=_LINES, query=(_HEAD,), also={409: Lacking}, errors=(409, 423, 507)
         )
     }
 
@@ -249,7 +241,13 @@ class PushHandler(UploadHandler):
         file = await self.upload.finish()
 
         def work(opened: Project) -> Published:
-            done = publish(opened, head, _lines(file), file)
+            done = publish(
+                opened,
+                head,
+                _lines(file),
+                file,
+                lambda: self.hub.locks.require_push(self.info, self.asker),
+            )
             if done.state != "known":
                 self.hub.audit.append(
                     self.asker.name,
@@ -309,11 +307,6 @@ def _equals(opened: Project, snapshots: list[str]) -> Equals:
             for snapshot, equal in found.items()
         ]
     )
-
-
-def _unpack(opened: Project, file: BinaryIO) -> None:
-    with blamed_on_sender():
-        opened.engine.unpack(file)
 
 
 def _send(opened: Project, item: Item, to: BinaryIO) -> None:

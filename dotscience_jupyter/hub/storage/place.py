@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 import threading
@@ -14,19 +13,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dotscience_jupyter.api.errors import ApiError
-from dotscience_jupyter.snapshots import UnavailableError
+from dotscience_jupyter.snapshots import EmbeddedEngine, UnavailableError
 
+from .base import Content, ContentStorage, noted, unreadable, write_note
 from .copies import Copies
 
 if TYPE_CHECKING:
     from .bucket import Bucket
     from .depot import BucketDepot
-
-FILE = "storage.json"
-"""In the data folder: where the content is, so that no command can look for it elsewhere."""
 
 CACHE = 10 << 30
 GRACE = 86400.0
@@ -92,39 +89,29 @@ class Place:
         ApiError
             If its file cannot be read.
         """
+        document = noted(data)
         try:
-            return cls(**json.loads((data / FILE).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            raise ApiError(
-                500,
-                "unreadable",
-                f"The file {data / FILE}, which says where the content of this hub is, cannot be "
-                f"read: {error}. Nothing was changed. Restore it from a backup, or remove it and "
-                "give --storage again.",
-            ) from None
-
-    def note(self, data: Path) -> None:
-        """Write down that the content of a data folder is here, in one step."""
-        temporary = data / f"{FILE}.new"
-        temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-        temporary.replace(data / FILE)
+            return None if document is None else cls(**document)
+        except TypeError as error:
+            raise unreadable(data, error) from None
 
 
-class Storage:
+class Storage(ContentStorage):
     """The bucket, and what of it is kept in the data folder.
 
     Attributes
     ----------
-    place, bucket, copies, blocks
+    bucket, copies, blocks
         Its parts.
     grace : float
         Seconds for which nothing is deleted that was condemned, and nothing condemned that came.
     """
 
+    beside: ClassVar[bool] = True
+    moves_when_opened: ClassVar[bool] = False
+
     def __init__(self, place: Place, bucket: Bucket, copies: Copies, grace: float) -> None:
-        self.place = place
+        self._place = place
         self.bucket = bucket
         self.copies = copies
         self.grace = grace
@@ -187,9 +174,26 @@ class Storage:
             ) from None
         return cls(place, bucket, Copies(projects, cache), grace)
 
+    @property
+    def place(self) -> Place:
+        """The bucket."""
+        return self._place
+
+    def note(self, data: Path) -> None:
+        """Write down that the content of a data folder is here, in one step."""
+        write_note(data, asdict(self._place))
+
     def is_noted(self, data: Path) -> bool:
         """Whether a data folder says that its content is here."""
-        return Place.of(data) == self.place
+        return Place.of(data) == self._place
+
+    def prepare(self, folder: Path) -> None:
+        """Do nothing: a project's folder only has copies."""
+
+    def content(self, folder: Path, is_recorded: Callable[[str], bool]) -> Content:
+        """Open a project's content, whose packs are in the bucket."""
+        depot = self.depot(folder.name, is_recorded)
+        return Content(EmbeddedEngine.open_store(folder / "store", depot=depot))
 
     def close(self) -> None:
         """Let what is under way end."""
@@ -267,34 +271,3 @@ class Blocks:
             if len(self._kept) > _BLOCKS:
                 self._kept.popitem(last=False)
         return data
-
-
-def open_storage(
-    data: Path, url: str, endpoint: str, cache: int, grace: float, *, check: bool = True
-) -> Storage | None:
-    """Open what a hub was told to keep its content in, now or at an earlier start.
-
-    ``check`` says whether to see that it can be used; at the first time that is done in any case.
-
-    Returns
-    -------
-    Storage or None
-        None if content is in the data folder.
-
-    Raises
-    ------
-    ApiError
-        409 ``storage_differs`` if it is in another bucket; else as :meth:`Storage.open`.
-    """
-    noted = Place.of(data)
-    place = Place.parse(url, endpoint) if url else noted
-    if place is None:
-        return None
-    if noted is not None and place != noted:
-        raise ApiError(
-            409,
-            "storage_differs",
-            f"The content of this hub is in {noted}, and not in {place}. Nothing was changed. To "
-            f"move it, stop the hub, copy all objects, then change the file {data / FILE}.",
-        )
-    return Storage.open(place, data / "projects", cache, grace, first=noted is None, check=check)

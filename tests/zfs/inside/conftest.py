@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "snapshots"))
+sys.path.append(str(Path(__file__).parents[2] / "hub"))
+sys.path.append(str(Path(__file__).parents[2] / "sync"))
 
 from zfs_world import Pool, new_pool
 
@@ -20,6 +22,11 @@ LONG = {
     "test_killed_while_it_receives",
     "test_no_room_is_said_and_loses_nothing",
     "test_odd_names_and_hard_links_in_differences",
+    "test_a_stream_that_is_cut_goes_on",
+    "test_only_streams_of_one_snapshot_reach_zfs",
+    "test_pushes_are_streams_of_what_is_new",
+    "test_what_a_hub_has_moves_into_the_pool",
+    "test_what_is_ignored_stays_here",
     "test_a_replica_that_somebody_wrote_to_takes_the_next_increment",
     "test_increments_build_on_each_other",
     "test_two_processes_at_once",
