@@ -101,6 +101,7 @@ describe('compareRuns', () => {
       version,
       size,
       made_by: null,
+      made_in: null,
       authority: 'workload'
     });
     const { inputs } = compareRuns(

@@ -36,7 +36,7 @@ function aDocument(fields: { dirty?: boolean; collaborative?: boolean } = {}) {
 
 function start(
   documents: ReturnType<typeof aDocument>[] = [],
-  fields: Partial<IBringBack> = {}
+  fields: Partial<Omit<IBringBack, 'client' | 'history'>> = {}
 ) {
   const order: string[] = [];
   const options = {
@@ -58,9 +58,11 @@ function start(
     documents: () => documents,
     modified: async () => '2026-03-04T05:06:07Z',
     read: async () => ({ type: 'file', content: 'as it was' }),
-    confirm: jest.fn(async (question: string) => true),
     trans,
-    ...fields
+    ...fields,
+    confirm: jest.fn<Promise<boolean>, [string]>(
+      fields.confirm ?? (async () => true)
+    )
   };
   return {
     done: bringBack(options as unknown as IBringBack),

@@ -59,6 +59,7 @@ export function aDetail(fields: Partial<MergeDetail> = {}): MergeDetail {
       { state: 'conflict', conflict: 'c1', text: null },
       { state: 'theirs', conflict: null, text: 'print(x)\n' }
     ],
+    language: '',
     clear_outputs: true,
     ...fields
   };

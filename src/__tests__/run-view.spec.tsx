@@ -139,12 +139,17 @@ describe('RunView', () => {
   });
 
   it('shows the datasets that were read and written, with their versions', async () => {
-    const file = (path: string, made_by: string | null) => ({
+    const file = (
+      path: string,
+      made_by: string | null,
+      made_in: string | null = null
+    ) => ({
       path,
       version: COMMIT_B,
       digest: 'd'.repeat(64),
       size: 2048,
       made_by,
+      made_in,
       authority: 'derived'
     });
     const evil = '<img src=x onerror="window.hacked=1">';
@@ -157,7 +162,10 @@ describe('RunView', () => {
             direction: 'input',
             version: COMMIT_A,
             path: 'data/measured',
-            files: [file('2024/raw.csv', RUN_B)]
+            files: [
+              file('2024/raw.csv', RUN_B),
+              file('2025/raw.csv', RUN_B, 'other-workspace')
+            ]
           },
           {
             name: 'results',
@@ -175,12 +183,21 @@ describe('RunView', () => {
     const read = within(region).getByRole('group', { name: `${evil}, read` });
     expect(read.textContent).toContain('Version aaaaaaaa of the dataset.');
     expect(read.textContent).toContain('attached at data/measured now');
-    const row = within(read).getByRole('row', { name: /raw\.csv/ });
+    const row = within(read).getByRole('row', { name: /2024.raw\.csv/ });
     expect(row.textContent).toContain('found, not declared');
     expect(row.textContent).toContain('bbbbbbbb');
     expect(row.textContent).toContain('2.0 kB');
     fireEvent.click(within(row).getByRole('button', { name: /^Run 2222/ }));
     expect(actions.openRun).toHaveBeenCalledWith(RUN_B);
+    // what is in another workspace cannot be opened here
+    const elsewhere = within(read).getByText(
+      'Run 22222222, in another workspace'
+    );
+    expect(elsewhere.title).toContain(`Run ${RUN_B} of the workspace`);
+    expect(elsewhere.title).toContain('other-workspace');
+    expect(within(read).getAllByRole('button', { name: /^Run / })).toHaveLength(
+      1
+    );
     fireEvent.click(within(row).getByRole('button', { name: /^Made from/ }));
     expect(actions.openProvenance).toHaveBeenCalledWith(
       `file:${evil}//2024/raw.csv@${COMMIT_B}`,

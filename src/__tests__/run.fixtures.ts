@@ -42,6 +42,7 @@ export function makeRun(changes: Partial<RunDetail> = {}): RunDetail {
         digest: 'd'.repeat(64),
         size: 2048,
         made_by: RUN_B,
+        made_in: null,
         authority: 'workload'
       }
     ],
@@ -52,6 +53,7 @@ export function makeRun(changes: Partial<RunDetail> = {}): RunDetail {
         digest: 'e'.repeat(64),
         size: 10,
         made_by: null,
+        made_in: null,
         authority: 'derived'
       }
     ],

@@ -1,6 +1,7 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
+import type { Viewport } from '@xyflow/react';
 import { useReactFlow, useStore } from '@xyflow/react';
 import * as React from 'react';
 
@@ -20,6 +21,12 @@ const EDGE = 24;
 
 /** How far beyond its nodes the drawing can be moved, in its pixels. */
 const BEYOND = 1200;
+
+/** How much is kept free at each side of a whole graph, in pixels of the screen. */
+const MARGIN = 24;
+
+/** The smallest zoom: nodes are a dot then. */
+const TINIEST = 0.005;
 
 /**
  * Look at the start of a graph that was just read, keep what was looked at when nodes come to
@@ -77,27 +84,13 @@ function lookAtStart(
   model: ProvenanceModel,
   size: { width: number; height: number }
 ): void {
-  const { nodes } = model.arrangement;
-  const all = [...nodes.values()];
-  const columns = 1 + Math.max(...all.map(({ place }) => place.layer));
-  const rows = 1 + Math.max(...all.map(({ place }) => place.row));
-  const zoom = Math.min(
-    size.width / (columns * GRID.x + 40),
-    size.height / (rows * GRID.y + 60)
-  );
-  if (zoom >= READABLE) {
-    const scale = Math.min(zoom, 1);
-    const inner = {
-      x: (columns - 1) * GRID.x + NODE.width,
-      y: (rows - 1) * GRID.y + NODE.height
-    };
-    void flow.setViewport({
-      x: (size.width - inner.x * scale) / 2,
-      y: (size.height - inner.y * scale) / 2,
-      zoom: scale
-    });
+  const whole = viewOfAll(model.arrangement, size);
+  if (whole.zoom >= READABLE) {
+    void flow.setViewport(whole);
     return;
   }
+  const { nodes } = model.arrangement;
+  const all = [...nodes.values()];
   const start = model.start
     .map(id => model.arrangement.shownFor(id))
     .find(id => id !== undefined);
@@ -119,6 +112,27 @@ function lookAtStart(
     y: size.height / 2 - (at.y + NODE.height / 2) * CLOSE,
     zoom: CLOSE
   });
+}
+
+/**
+ * From where everything is seen.
+ */
+export function viewOfAll(
+  arrangement: IArrangement,
+  size: { width: number; height: number }
+): Viewport {
+  const inner = sizeOf(arrangement);
+  const fitting = Math.min(
+    1,
+    (size.width - 2 * MARGIN) / inner.width,
+    (size.height - 2 * MARGIN) / inner.height
+  );
+  const zoom = Math.max(TINIEST, fitting);
+  return {
+    x: (size.width - inner.width * zoom) / 2,
+    y: (size.height - inner.height * zoom) / 2,
+    zoom
+  };
 }
 
 /**
@@ -176,9 +190,20 @@ function shift(at: number, length: number, room: number): number {
 /**
  * How far the drawing can be moved: never so far that nothing of it is near.
  */
-export function extentOf({
-  nodes
-}: IArrangement): [[number, number], [number, number]] {
+export function extentOf(
+  arrangement: IArrangement
+): [[number, number], [number, number]] {
+  const { width, height } = sizeOf(arrangement);
+  return [
+    [-BEYOND, -BEYOND],
+    [width + BEYOND, height + BEYOND]
+  ];
+}
+
+/**
+ * How large everything is, in pixels of the drawing.
+ */
+function sizeOf({ nodes }: IArrangement): { width: number; height: number } {
   let x = 0;
   let y = 0;
   for (const shown of nodes.values()) {
@@ -186,10 +211,7 @@ export function extentOf({
     x = Math.max(x, place.x);
     y = Math.max(y, place.y);
   }
-  return [
-    [-BEYOND, -BEYOND],
-    [x + NODE.width + BEYOND, y + NODE.height + BEYOND]
-  ];
+  return { width: x + NODE.width, height: y + NODE.height };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IShownNode } from './arrange';
 import { positionOf } from './camera';
 import type { ExportFormat } from './client';
+import { curveOf } from './edges';
 import type { ProvenanceModel } from './model';
 import { NODE } from './nodes';
 import { nodeSubtitle, shownTitle } from './words';
@@ -177,11 +178,7 @@ function subtitle(shown: IShownNode, trans: TranslationBundle): string {
 }
 
 function curve(from: IShownNode, to: IShownNode): string {
-  const a = positionOf(from);
-  const b = positionOf(to);
-  const start = { x: a.x + NODE.width, y: a.y + NODE.height / 2 };
-  const end = { x: b.x, y: b.y + NODE.height / 2 };
-  const middle = (start.x + end.x) / 2;
+  const { start, end, middle } = curveOf(from, to);
   return `M ${start.x} ${start.y} C ${middle} ${start.y} ${middle} ${end.y} ${end.x} ${end.y}`;
 }
 

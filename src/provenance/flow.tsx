@@ -5,7 +5,6 @@ import type { IThemeManager } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Edge } from '@xyflow/react';
 import {
-  MarkerType,
   Position,
   ReactFlow,
   ReactFlowProvider,
@@ -15,30 +14,34 @@ import {
 import '@xyflow/react/dist/base.css';
 import * as React from 'react';
 
-import type { IArrangement, IShownEdge, IShownNode } from './arrange';
-import { bringIntoView, extentOf, positionOf, useViewport } from './camera';
+import type { IShownNode } from './arrange';
+import { Backdrop } from './backdrop';
+import {
+  bringIntoView,
+  extentOf,
+  positionOf,
+  useViewport,
+  viewOfAll
+} from './camera';
+import { drawnEdges } from './edges';
 import { handleKey } from './keys';
 import type { ProvenanceModel } from './model';
 import type { FlowNode, INodeData } from './nodes';
-import { Artefact, GRID, NODE } from './nodes';
-import { edgeSentence, nodeSentence, shownTitle } from './words';
+import { Artefact, NODE } from './nodes';
+import { Picture } from './picture';
+import { nodeSentence, shownTitle } from './words';
 
-/** Below this zoom texts cannot be read and are not drawn. */
+/** Below this zoom texts cannot be read: a picture is shown in place of the nodes. */
 const FAR = 0.4;
 
-/** Edges over more columns or rows are drawn faintly. */
-const LONG = { x: 5, y: 12 };
+/** The smallest zoom, unless more is needed to see everything. */
+const SMALLEST = 0.08;
 
-/** How many dashes an edge has at most. */
-const DASHES = 120;
+/** More lines than this are painted: as elements of the page they are too slow to move about. */
+const MANY = 150;
 
 const NODE_TYPES = { artefact: Artefact };
-const MARKER = {
-  type: MarkerType.ArrowClosed,
-  width: 16,
-  height: 16,
-  color: 'var(--jp-dotscience-edge)'
-};
+const NO_EDGES: Edge[] = [];
 
 /**
  * What the drawing needs.
@@ -81,7 +84,7 @@ function Drawing(props: IFlowProps): JSX.Element {
   const { arrangement, selected } = model;
   const prefix = React.useId();
   const flow = useReactFlow<FlowNode>();
-  const isDark = useDark(props.themeManager);
+  const { isDark, theme } = useTheme(props.themeManager);
   const isFar = useStore(state => state.transform[2] < FAR);
   const domIds = React.useRef(new Map<string, string>());
   const domId = (id: string): string => {
@@ -142,6 +145,37 @@ function Drawing(props: IFlowProps): JSX.Element {
     [edges, selected]
   );
 
+  // from far away only the selected node is an element of the page, the others are painted
+  const alone = React.useMemo(
+    () => (isFar ? marked.filter(({ id }) => id === selected) : []),
+    [isFar, marked, selected]
+  );
+  const isPainted = isFar || edges.length > MANY;
+  const picture = React.useMemo(
+    () =>
+      isPainted
+        ? new Picture(arrangement, ({ node }) =>
+            model.colourOf(model.programOf(node.id))
+          )
+        : null,
+    [isPainted, arrangement, model]
+  );
+  const marks = React.useMemo(() => ({ selected, found }), [selected, found]);
+  const pointedAt = (event: {
+    clientX: number;
+    clientY: number;
+  }): IShownNode | undefined => {
+    const { x, y } = flow.screenToFlowPosition({
+      x: event.clientX,
+      y: event.clientY
+    });
+    return isFar ? picture?.nodeAt(x, y, flow.getZoom()) : undefined;
+  };
+  const choose = (id: string): void => {
+    container.current?.focus();
+    onChoose(id);
+  };
+
   const extent = React.useMemo(() => extentOf(arrangement), [arrangement]);
   useViewport(model, centre);
 
@@ -150,6 +184,10 @@ function Drawing(props: IFlowProps): JSX.Element {
     selected === null ? undefined : arrangement.nodes.get(selected);
   const width = useStore(state => state.width);
   const height = useStore(state => state.height);
+  const all = React.useMemo(
+    () => viewOfAll(arrangement, { width, height }),
+    [arrangement, width, height]
+  );
   React.useEffect(() => {
     if (shownNode && width > 0) {
       bringIntoView(flow, shownNode, { width, height });
@@ -175,7 +213,7 @@ function Drawing(props: IFlowProps): JSX.Element {
           ? flow.zoomIn()
           : way < 0
             ? flow.zoomOut()
-            : flow.fitView({ maxZoom: 1 }));
+            : flow.setViewport(all));
       }
     });
     if (done) {
@@ -189,13 +227,13 @@ function Drawing(props: IFlowProps): JSX.Element {
   const hintId = `${prefix}-hint`;
   // what is not in view is not drawn, so readers must not be sent there
   const isDrawn = useStore(state => {
-    const node = selected === null ? null : state.nodeLookup.get(selected);
-    if (!node) {
+    if (!shownNode) {
       return false;
     }
+    const place = positionOf(shownNode);
     const [x, y, zoom] = state.transform;
-    const left = node.internals.positionAbsolute.x * zoom + x;
-    const top = node.internals.positionAbsolute.y * zoom + y;
+    const left = place.x * zoom + x;
+    const top = place.y * zoom + y;
     return (
       left + NODE.width * zoom > 0 &&
       left < state.width &&
@@ -223,11 +261,11 @@ function Drawing(props: IFlowProps): JSX.Element {
       </span>
       <ReactFlow
         id={flowId}
-        nodes={marked}
-        edges={lit}
+        nodes={isFar ? alone : marked}
+        edges={isPainted ? NO_EDGES : lit}
         nodeTypes={NODE_TYPES}
         colorMode={isDark ? 'dark' : 'light'}
-        minZoom={0.08}
+        minZoom={Math.min(SMALLEST, all.zoom)}
         maxZoom={2}
         translateExtent={extent}
         onlyRenderVisibleElements
@@ -243,16 +281,34 @@ function Drawing(props: IFlowProps): JSX.Element {
         panActivationKeyCode={null}
         panOnScroll
         zoomOnDoubleClick={false}
-        onNodeClick={(_, node) => {
-          container.current?.focus();
-          onChoose(node.id);
-        }}
+        onNodeClick={(_, node) => choose(node.id)}
         onNodeDoubleClick={(_, node) => onOpen(node.id)}
-        onPaneClick={() => {
-          container.current?.focus();
-          model.select(null);
+        onPaneClick={event => {
+          const shown = pointedAt(event);
+          if (shown) {
+            choose(shown.id);
+          } else {
+            container.current?.focus();
+            model.select(null);
+          }
         }}
-      />
+        onPaneMouseMove={event => {
+          const shown = pointedAt(event);
+          const pane = event.currentTarget as HTMLElement;
+          pane.style.cursor = shown ? 'pointer' : '';
+          pane.title = shown ? shownTitle(shown, trans) : '';
+        }}
+      >
+        {picture && (
+          <Backdrop
+            picture={picture}
+            marks={marks}
+            count={isFar ? arrangement.nodes.size : null}
+            theme={theme}
+            trans={trans}
+          />
+        )}
+      </ReactFlow>
       <div
         className="jp-DotscienceFlow-zoom"
         role="group"
@@ -271,7 +327,7 @@ function Drawing(props: IFlowProps): JSX.Element {
         <ZoomButton
           label={trans.__('Show everything')}
           text="⤢"
-          onClick={() => void flow.fitView({ maxZoom: 1 })}
+          onClick={() => void flow.setViewport(all)}
         />
       </div>
     </div>
@@ -328,77 +384,24 @@ function handle(type: 'source' | 'target', position: Position, x: number) {
   return { type, position, x, y: NODE.height / 2, width: 1, height: 1 };
 }
 
-function drawnEdges(
-  arrangement: IArrangement,
-  trans: TranslationBundle
-): Edge[] {
-  const title = (id: string): string => {
-    const shown = arrangement.nodes.get(id);
-    return shown ? shownTitle(shown, trans) : '';
-  };
-  const reach = ({ source, target }: IShownEdge): { x: number; y: number } => {
-    const from = arrangement.nodes.get(source)?.place;
-    const to = arrangement.nodes.get(target)?.place;
-    return from && to
-      ? {
-          x: Math.abs(to.layer - from.layer),
-          y: Math.abs(to.row - from.row)
-        }
-      : { x: 0, y: 0 };
-  };
-  const isLong = (edge: IShownEdge): boolean => {
-    const { x, y } = reach(edge);
-    return x > LONG.x || y > LONG.y;
-  };
-  const dashes = (edge: IShownEdge): string | undefined => {
-    if (!edge.derived && edge.kind !== 'same') {
-      return undefined;
-    }
-    // browsers draw a line of thousands of dashes too slowly to move it about
-    const { x, y } = reach(edge);
-    const dash = Math.max(5, (x * GRID.x + y * GRID.y) / DASHES);
-    return edge.kind === 'same'
-      ? `1 ${dash}`
-      : `${dash.toFixed(1)} ${(dash * 0.8).toFixed(1)}`;
-  };
-  return arrangement.edges.map(edge => ({
-    id: edge.id,
-    source: edge.source,
-    target: edge.target,
-    ariaLabel: edgeSentence(
-      edge,
-      title(edge.source),
-      title(edge.target),
-      trans
-    ),
-    className: [
-      `jp-mod-${edge.kind}`,
-      isLong(edge) ? 'jp-mod-long' : '',
-      edge.dimmed ? 'jp-mod-dimmed' : ''
-    ]
-      .join(' ')
-      .trim(),
-    style: { strokeDasharray: dashes(edge) },
-    markerEnd: edge.kind === 'same' ? undefined : MARKER
-  }));
-}
-
 /**
- * Whether the theme is dark, now and after it changed.
+ * Whether the theme is dark, and a number that is another after each change of it.
  */
-function useDark(themeManager: IThemeManager | null): boolean {
-  const read = (): boolean =>
-    themeManager?.theme
-      ? !themeManager.isLight(themeManager.theme)
-      : document.body.dataset.jpThemeLight === 'false';
-  const [isDark, setDark] = React.useState(read);
+function useTheme(themeManager: IThemeManager | null): {
+  isDark: boolean;
+  theme: number;
+} {
+  const isDark = themeManager?.theme
+    ? !themeManager.isLight(themeManager.theme)
+    : document.body.dataset.jpThemeLight === 'false';
+  const [theme, setTheme] = React.useState(0);
   React.useEffect(() => {
-    const update = () => setDark(read());
+    const update = () => setTheme(number => number + 1);
     const owner = {};
     themeManager?.themeChanged.connect(update, owner);
     return () => {
       themeManager?.themeChanged.disconnect(update, owner);
     };
   }, [themeManager]);
-  return isDark;
+  return { isDark, theme };
 }

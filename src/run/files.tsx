@@ -99,6 +99,19 @@ export function madeByColumn(
     label: trans.__('Made by'),
     render: file => {
       const maker = file.made_by;
+      if (maker && typeof file.made_in === 'string') {
+        return (
+          <span
+            title={trans.__(
+              'Run %1 of the workspace with the id %2. Open that workspace to see the run: nothing more of it is recorded in this one.',
+              maker,
+              file.made_in || trans.__('(not recorded)')
+            )}
+          >
+            {trans.__('Run %1, in another workspace', shortId(maker))}
+          </span>
+        );
+      }
       return maker ? (
         <LinkButton
           title={trans.__('Open the run that wrote this version: %1', maker)}

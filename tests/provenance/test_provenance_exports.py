@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator, Draft202012Validator, FormatChecker
+from openlineage.client import event_v2 as official
+from openlineage.client import facet_v2 as facets
+from openlineage.client.serde import Serde
 from prov.model import (
     ProvActivity,
     ProvDerivation,
@@ -178,6 +181,60 @@ def test_events_are_valid_and_complete(graph: Graph, event_schema: Draft202012Va
     assert read["facets"]["storage"]["fileFormat"] == "csv"
     (other,) = read["facets"]["symlinks"]["identifiers"]
     assert other["name"] == "clean.csv"
+
+
+def test_events_are_those_of_the_official_client(graph: Graph) -> None:
+    """Its classes are generated from the published schemas of the event and of each facet."""
+    events = json.loads(json.dumps(openlineage(graph, WORKSPACE), allow_nan=False))
+    seen = set()
+    for event in events:
+        own = event["run"]["facets"].pop("dotscience_run")
+        assert own.keys() > {"_producer", "_schemaURL"}
+        built = official_event(event)
+        assert Serde.to_dict(built) == event
+        for dataset in event["inputs"] + event["outputs"]:
+            seen |= dataset["facets"].keys()
+        seen |= event["run"]["facets"].keys()
+    assert seen == FACETS.keys()
+    event["run"]["runId"] = "no-uuid"
+    with pytest.raises(ValueError, match="UUID"):
+        official_event(event)
+
+
+FACETS: dict[str, Any] = {
+    "errorMessage": facets.error_message_run.ErrorMessageRunFacet,
+    "storage": facets.storage_dataset.StorageDatasetFacet,
+    "symlinks": facets.symlinks_dataset.SymlinksDatasetFacet,
+    "version": facets.dataset_version_dataset.DatasetVersionDatasetFacet,
+}
+
+
+def official_event(event: dict[str, Any]) -> official.RunEvent:
+    """Build an event of the official client, which itself says what the schemas are."""
+
+    def facet(name: str, told: dict[str, Any]) -> Any:
+        values = {key: value for key, value in told.items() if key[0] != "_"}
+        if name == "symlinks":
+            values["identifiers"] = [
+                facets.symlinks_dataset.Identifier(**each) for each in values["identifiers"]
+            ]
+        return FACETS[name](producer=told["_producer"], **values)
+
+    def whole(kind: Any, told: dict[str, Any], **more: Any) -> Any:
+        built = {name: facet(name, values) for name, values in told["facets"].items()}
+        return kind(**{**told, "facets": built}, **more)
+
+    return official.RunEvent(
+        eventType=official.RunState(event["eventType"]),
+        eventTime=event["eventTime"],
+        producer=event["producer"],
+        run=whole(official.Run, event["run"]),
+        job=whole(official.Job, event["job"]),
+        inputs=[whole(official.InputDataset, each, inputFacets=None) for each in event["inputs"]],
+        outputs=[
+            whole(official.OutputDataset, each, outputFacets=None) for each in event["outputs"]
+        ],
+    )
 
 
 def test_the_event_schema_finds_mistakes(graph: Graph, event_schema: Draft202012Validator) -> None:

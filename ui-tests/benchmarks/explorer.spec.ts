@@ -29,6 +29,25 @@ const TIMES = 5;
 /** How long rows may take before it is said that they do not come, in ms. */
 const PATIENCE = 60000;
 
+/** Where runs are kept from one time to the next, if anywhere. */
+const KEEP = process.env.DOTSCIENCE_BENCH_KEEP;
+
+/**
+ * Fill a workspace with runs, or take those that were kept.
+ */
+function fill(folder: string): void {
+  const kept = KEEP && path.join(KEEP, `explorer-${RUNS}`);
+  if (kept && fs.existsSync(kept)) {
+    fs.cpSync(kept, path.join(FILES, folder), { recursive: true });
+    return;
+  }
+  writeRuns(folder, RUNS, 'wide');
+  if (kept) {
+    fs.cpSync(path.join(FILES, folder), `${kept}.new`, { recursive: true });
+    fs.renameSync(`${kept}.new`, kept);
+  }
+}
+
 /**
  * Change the view, and measure until the rows that follow are drawn, in ms.
  */
@@ -68,7 +87,7 @@ async function change(
 test('an explorer of many runs', async ({ page }) => {
   test.setTimeout(1200000);
   const folder = emptyProject('bench-explorer');
-  writeRuns(folder, RUNS, 'wide');
+  fill(folder);
   fs.writeFileSync(path.join(FILES, folder, 'notes.txt'), 'x\n');
   await open(page, `${folder}/notes.txt`);
 

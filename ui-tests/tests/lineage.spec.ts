@@ -24,6 +24,34 @@ const tab = (page: Page): Locator =>
 const node = (page: Page, text: string | RegExp): Locator =>
   tab(page).locator('.jp-DotscienceNode').filter({ hasText: text });
 
+/** Where a node is painted, and its colour. */
+async function placeOfANode(
+  picture: Locator
+): Promise<{ x: number; y: number; colour: string }> {
+  return picture.evaluate((canvas: HTMLCanvasElement) => {
+    const { width, height } = canvas;
+    const { data } = canvas.getContext('2d')!.getImageData(0, 0, width, height);
+    // lines have no colour, or let the ground shine through
+    const isNode = (at: number) => {
+      const [r, g, b, alpha] = data.slice(4 * at, 4 * at + 4);
+      return alpha === 255 && Math.max(r, g, b) - Math.min(r, g, b) > 40;
+    };
+    for (let at = Math.floor((width * height) / 2); ; at++) {
+      if (at >= width * height) {
+        throw new Error('Nothing is painted.');
+      }
+      if (isNode(at)) {
+        const box = canvas.getBoundingClientRect();
+        return {
+          x: box.x + ((at % width) / width) * box.width,
+          y: box.y + (Math.floor(at / width) / height) * box.height,
+          colour: data.slice(4 * at, 4 * at + 3).join(' ')
+        };
+      }
+    }
+  });
+}
+
 const SIZES = [
   { runs: 2000, isLong: false },
   { runs: 100000, isLong: true }
@@ -73,11 +101,32 @@ for (const { runs, isLong } of SIZES) {
       expect(
         await tab(page).locator('.jp-DotscienceNode').count()
       ).toBeLessThan(1000);
-      const drawn = tab(page).locator('.jp-DotscienceNode');
-      const near = await drawn.count();
+    });
+
+    await test.step('all that is shown, from far away', async () => {
       await tab(page).getByRole('button', { name: 'Show everything' }).click();
-      await expect.poll(() => drawn.count()).toBeGreaterThan(2 * near);
+      const picture = tab(page).getByRole('img', {
+        name: /^Picture of 2,?000/
+      });
+      await expect(picture).toBeVisible();
+      // nothing is made of elements of the page but what is selected
+      await expect
+        .poll(() => tab(page).locator('.jp-DotscienceNode').count())
+        .toBeLessThan(2);
       await shot(page, `91-whole-${runs}`);
+      const light = await placeOfANode(picture);
+      await page.mouse.click(light.x, light.y);
+      await expect(
+        tab(page).getByRole('complementary', { name: /^About / })
+      ).toBeVisible();
+      await expect(tab(page).locator('.react-flow__node.selected')).toHaveCount(
+        1
+      );
+      await page.theme.setDarkTheme();
+      await expect
+        .poll(async () => (await placeOfANode(picture)).colour)
+        .not.toBe(light.colour);
+      await shot(page, `91-whole-${runs}-dark`);
       expect(await seriousProblems(page, '.jp-DotscienceProvenance')).toEqual(
         []
       );
