@@ -101,4 +101,31 @@ export namespace CommandIDs {
 
   /** Take the hub's new commits and their files. */
   export const pull = 'dotscience:pull';
+
+  /** Let a dataset appear in the workspace at hand. */
+  export const attachDataset = 'dotscience:attach-dataset';
+
+  /** Make a dataset of a folder, and attach it. */
+  export const createDataset = 'dotscience:create-dataset';
+
+  /** Attach another version of an attached dataset: `{dataset, version?}`. */
+  export const useDatasetVersion = 'dotscience:use-dataset-version';
+
+  /** Take a dataset out of the workspace at hand: `{dataset}`. */
+  export const detachDataset = 'dotscience:detach-dataset';
+
+  /** Bring the newest version of a dataset from its hub: `{dataset}`. */
+  export const fetchDataset = 'dotscience:fetch-dataset';
+
+  /** Attach again what the workspace's file says: `{dataset?}`. */
+  export const restoreDatasets = 'dotscience:restore-datasets';
+
+  /** Make a version of a dataset's live folder: `{dataset}`. */
+  export const saveDataset = 'dotscience:save-dataset';
+
+  /** Show the folder of a dataset in the file browser: `{dataset}`. */
+  export const showDataset = 'dotscience:show-dataset';
+
+  /** End what is done with a dataset. */
+  export const stopDatasets = 'dotscience:stop-datasets';
 }

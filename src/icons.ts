@@ -5,6 +5,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 
 import commitSvg from '../style/icons/commit.svg';
 import compareSvg from '../style/icons/compare.svg';
+import datasetSvg from '../style/icons/dataset.svg';
 import dotscienceSvg from '../style/icons/dotscience.svg';
 import explorerSvg from '../style/icons/explorer.svg';
 import hubSvg from '../style/icons/hub.svg';
@@ -53,3 +54,9 @@ export const explorerIcon = new LabIcon({
 
 /** What commits are sent to. */
 export const hubIcon = new LabIcon({ name: 'dotscience:hub', svgstr: hubSvg });
+
+/** A versioned folder of its own. */
+export const datasetIcon = new LabIcon({
+  name: 'dotscience:dataset',
+  svgstr: datasetSvg
+});

@@ -4,6 +4,7 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
 import comparePlugin from './plugins/compare';
+import datasetsPlugin from './plugins/datasets';
 import differencePlugin from './plugins/difference';
 import { drivePlugin, openPlugin } from './plugins/drive';
 import explorerPlugin from './plugins/explorer';
@@ -40,6 +41,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   historyPlugin,
   syncPlugin,
   hubStatusPlugin,
+  datasetsPlugin,
   cardPlugin,
   runTextPlugin
 ];

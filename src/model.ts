@@ -111,6 +111,10 @@ export class WorkspaceTracker implements IWorkspaceTracker {
     return this._syncChanged;
   }
 
+  get datasetsChanged(): ISignal<IWorkspaceTracker, IWorkspaceEvent> {
+    return this._datasetsChanged;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }
@@ -335,6 +339,10 @@ export class WorkspaceTracker implements IWorkspaceTracker {
       this._syncChanged.emit(event);
       return;
     }
+    if (event.action === 'datasets') {
+      this._datasetsChanged.emit(event);
+      return;
+    }
     if (this._status) {
       // At once what the event knows; the lists follow from the server.
       this._setStatus({
@@ -376,6 +384,9 @@ export class WorkspaceTracker implements IWorkspaceTracker {
 
   private _asked = false;
   private _connection: Connection = 'connecting';
+  private _datasetsChanged = new Signal<IWorkspaceTracker, IWorkspaceEvent>(
+    this
+  );
   private _error: ApiError | null = null;
   private _events: Event.IManager | null;
   private _isDisposed = false;

@@ -6,7 +6,13 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import type { ApiClient, ApiError } from './api/client';
-import type { Status, SyncStatus, Workspace } from './api/schema';
+import type {
+  DatasetStatus,
+  DatasetVersionList,
+  Status,
+  SyncStatus,
+  Workspace
+} from './api/schema';
 
 /**
  * The id of the npm package, which every plugin's and token's id starts with.
@@ -47,7 +53,8 @@ export interface IWorkspaceEvent {
     | 'committed'
     | 'error'
     | 'live'
-    | 'sync';
+    | 'sync'
+    | 'datasets';
 
   /** The committer's state now. */
   readonly state: 'clean' | 'changed' | 'committing' | 'error';
@@ -69,6 +76,9 @@ export interface IWorkspaceEvent {
 
   /** How the workspace and its hub stand; only there when the action is `sync`. */
   readonly sync?: SyncStatus;
+
+  /** The datasets of the workspace; only there when the action is `datasets`. */
+  readonly datasets?: DatasetStatus;
 }
 
 /**
@@ -133,6 +143,9 @@ export interface IWorkspaceTracker extends IDisposable {
   /** Emitted when something changed between the workspace at hand and its hub; at most twice a second. */
   readonly syncChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
 
+  /** Emitted when datasets of the workspace at hand, or what is done with them, changed; at most twice a second. */
+  readonly datasetsChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
+
   /**
    * Ask the server again for everything known of the folder at hand.
    *
@@ -176,4 +189,29 @@ export interface IHubState {
 export const IHubState = new Token<IHubState>(
   'dotscience-jupyter:IHubState',
   'Knows how the workspace at hand and its hub stand to each other.'
+);
+
+/**
+ * What is known of the datasets of the workspace at hand.
+ */
+export interface IDatasetsState {
+  /** What is attached, and what is done; null when there is no workspace, or not known yet. */
+  readonly status: DatasetStatus | null;
+
+  /** Emitted when that changed. */
+  readonly changed: ISignal<IDatasetsState, void>;
+
+  /** Ask the server for it. */
+  load(): Promise<void>;
+
+  /** A page of the versions of a dataset, newest first. */
+  versions(name: string, offset: number): Promise<DatasetVersionList>;
+}
+
+/**
+ * The token of what is known of the datasets.
+ */
+export const IDatasetsState = new Token<IDatasetsState>(
+  'dotscience-jupyter:IDatasetsState',
+  'Knows the datasets that the workspace at hand uses, and their versions.'
 );

@@ -19,6 +19,7 @@ from .decimate import decimate
 if TYPE_CHECKING:
     from dotscience_jupyter.committer import CommitterStatus
     from dotscience_jupyter.provenance import FileVersion, LineageGraph
+    from dotscience_jupyter.records.reading import RunHead
 
 MODEL_LABEL = "artefact:"  # labels of registered models, run format v1 section 2.6
 LISTED_FILES = 200  # a status names at most so many changed or unclaimed files
@@ -56,12 +57,12 @@ def typed(text: str, kind: str) -> models.Scalar:
     return text
 
 
-def values(run: rows.Run, kind: str) -> dict[str, models.Scalar]:
+def values(run: rows.Run | RunHead, kind: str) -> dict[str, models.Scalar]:
     """Return the parameters or metrics of a run."""
     return {row.name: typed(row.text, row.type) for row in run.values if row.kind == kind}
 
 
-def labels(run: rows.Run) -> dict[str, str]:
+def labels(run: rows.Run | RunHead) -> dict[str, str]:
     """Return the labels of a run; always text."""
     return {row.name: row.text for row in run.values if row.kind == "label"}
 
@@ -92,12 +93,12 @@ def _commit(row: rows.Commit, runs: Iterable[str] | None) -> dict[str, Any]:
     }
 
 
-def run_summary(row: rows.Run) -> models.RunSummary:
+def run_summary(row: rows.Run | RunHead) -> models.RunSummary:
     """Return a run as a row of a table."""
     return models.RunSummary(**_run(row))
 
 
-def _run(row: rows.Run) -> dict[str, Any]:
+def _run(row: rows.Run | RunHead) -> dict[str, Any]:
     seconds = row.seconds
     return {
         "id": row.id,

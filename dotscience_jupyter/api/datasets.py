@@ -22,6 +22,8 @@ from dotscience_jupyter.records.workspace import MARKER
 from dotscience_jupyter.snapshots import Progress
 from dotscience_jupyter.sync import (
     Credentials,
+    Patience,
+    Pulled,
     Remote,
     RemoteStore,
     Sync,
@@ -64,6 +66,8 @@ class Attaching:
         Those of this machine.
     credentials
         Where the user's API keys are; by default the user's own file.
+    patience
+        How long a hub that cannot be reached is tried.
     """
 
     def __init__(
@@ -72,10 +76,12 @@ class Attaching:
         datasets: Datasets | None = None,
         *,
         credentials: Credentials | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.attachments = Attachments(root)
         self.datasets = datasets or Datasets()
         self._credentials = credentials
+        self._patience = patience
 
     def attach(
         self,
@@ -84,6 +90,7 @@ class Attaching:
         path: str = "",
         *,
         write: bool = False,
+        called: str = "",
         progress: Progress | None = None,
     ) -> Attached:
         """Let a dataset appear in the workspace.
@@ -101,6 +108,9 @@ class Attaching:
             ``datasets/NAME``.
         write : bool
             Attach the live folder, so that runs make new versions, and not a checkout.
+        called : str
+            What a dataset of a hub that is not on this machine yet is to be called here; by
+            default as there.
         progress : callable, optional
             Told of the progress.
 
@@ -116,7 +126,9 @@ class Attaching:
                 "changed; leave out either the version or --write.",
             )
         if is_address(name):
-            dataset = self._from_hub(name, progress)
+            if path:
+                self.attachments.check(path)  # before anything large is moved
+            dataset = self._from_hub(name, progress, called)
         else:
             dataset = self._named(name, progress)
         if os.path.realpath(dataset.root) == os.path.realpath(self.attachments.root):
@@ -160,19 +172,34 @@ class Attaching:
         DatasetError, SyncError, RecordsError, SnapshotError
             Those by name before the one that could not be attached are.
         """
-        done = []
-        for each in self.attachments.all():
-            dataset = self._here(each, progress)
-            if each.version is not None:
-                self._commit(dataset, each.version, progress)
-            now = replace(each, remote=remote_of(dataset) or each.remote)
-            target = self._target(dataset, now, progress)
-            if now == each:
-                self.attachments.link(now, target)
-            else:
-                self.attachments.put(now, target)
-            done.append(now)
-        return done
+        return [self._again(each, progress) for each in self.attachments.all()]
+
+    def attach_again(self, name: str, progress: Progress | None = None) -> Attached:
+        """Do for one dataset what :meth:`attach_all` does for all."""
+        return self._again(self.attachments.get(name), progress)
+
+    def _again(self, attached: Attached, progress: Progress | None) -> Attached:
+        dataset = self._here(attached, progress)
+        if attached.version is not None:
+            self._commit(dataset, attached.version, progress)
+        now = replace(attached, remote=remote_of(dataset) or attached.remote)
+        target = self._target(dataset, now, progress)
+        if now == attached:
+            self.attachments.link(now, target)
+        else:
+            self.attachments.put(now, target)
+        return now
+
+    def pull(self, name: str, progress: Progress | None = None) -> Pulled:
+        """Bring an attached dataset to the newest version of its hub; what is attached stays.
+
+        Raises
+        ------
+        DatasetError, SyncError, RecordsError, SnapshotError
+            As :meth:`.Sync.pull`.
+        """
+        with self._here(self.attachments.get(name), progress).opened() as opened:
+            return self._sync(opened).pull(progress)
 
     def detach(self, name: str) -> Attached:
         """Let a dataset not appear in the workspace any more. Raise DatasetError."""
@@ -229,7 +256,9 @@ class Attaching:
 
     def _from_hub(self, address: str, progress: Progress | None, name: str = "") -> Dataset:
         """Clone a dataset, unless that was done before; return it."""
-        remote = find_project(address, kind="dataset", credentials=self._credentials)
+        remote = find_project(
+            address, kind="dataset", credentials=self._credentials, patience=self._patience
+        )
         for each in self.datasets.all():
             there = _remote(each)
             if there is not None and (there.url, there.project) == (remote.url, remote.project):
@@ -239,12 +268,17 @@ class Attaching:
         if self.datasets.find(name) is not None:
             raise DatasetError(
                 "exists",
-                f"There is another dataset {name} on this machine. Nothing was changed. Clone the "
-                f"one of the hub with 'ds clone {address} FOLDER', then give it a name of its own: "
-                "'ds dataset create NAME FOLDER'.",
+                f"There is another dataset {name} on this machine. Nothing was changed. Choose "
+                "another name for the one of the hub ('--as NAME').",
             )
         home = self.datasets.home(name)
-        clone(remote, home, credentials=self._credentials, progress=progress)
+        clone(
+            remote,
+            home,
+            credentials=self._credentials,
+            patience=self._patience,
+            progress=progress,
+        )
         return self.datasets.add(name, home)
 
     def _commit(self, dataset: Dataset, version: str, progress: Progress | None) -> str:
@@ -281,6 +315,7 @@ class Attaching:
             opened.records,
             opened.engine,
             credentials=self._credentials,
+            patience=self._patience,
         )
 
 

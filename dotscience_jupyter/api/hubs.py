@@ -108,6 +108,15 @@ def projects(url: str) -> models.HubProjects:
     )
 
 
+def datasets(url: str) -> models.HubProjects:
+    """Return the datasets of a hub that the user may see. Raise ApiError as :func:`projects`."""
+    with translated_sync():
+        found = list_projects(url, kind="dataset", patience=Patience(attempts=ATTEMPTS))
+    return models.HubProjects(
+        items=[models.HubProject(project=each.project, name=each.name) for each in found]
+    )
+
+
 def known(url: str) -> Login:
     """Return who the user is on a hub. Raise SyncError ``invalid_url`` or ``not_logged_in``."""
     url = clean_url(url)

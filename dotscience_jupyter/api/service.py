@@ -10,28 +10,30 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dotscience_jupyter import provenance
 from dotscience_jupyter.committer import WENT_BACK, Committer
 from dotscience_jupyter.records import Records, RecordsError, Workspace
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import from_text, to_text
-from dotscience_jupyter.snapshots import Kind, Progress, SnapshotError, open_engine
+from dotscience_jupyter.snapshots import Kind, Progress, Skipped, SnapshotError, open_engine
 
 from . import bodies, models
-from .comparison import Comparing
 from .errors import ApiError
-from .explore import Exploring
-from .history import FileHistories
-from .merge import Merging
 from .paths import PathMapper, folder_path
-from .provenance import Provenance
 from .store import StoreService
-from .sync import Syncing
 from .tracking import create_workspace, no_workspace, suggest
 from .translate import translated
-from .useddatasets import run_datasets
+
+# what only some questions need is imported when one of them comes: commands start sooner
+if TYPE_CHECKING:
+    from .comparison import Comparing
+    from .explore import Exploring
+    from .history import FileHistories
+    from .merge import Merging
+    from .provenance import Provenance
+    from .sync import Syncing
+    from .workspacedatasets import WorkspaceDatasets
 
 __all__ = [
     "ApiError",
@@ -43,6 +45,9 @@ __all__ = [
 ]
 
 OnChange = Callable[[str], None]
+
+_NAMED = 3
+"""How many files a message names."""
 
 
 class WorkspaceService(StoreService):
@@ -108,32 +113,51 @@ class WorkspaceService(StoreService):
     @cached_property
     def explore(self) -> Exploring:
         """Many runs as a table, points and series; runs that are under way."""
+        from .explore import Exploring
+
         return Exploring(self)
 
     @cached_property
     def provenance(self) -> Provenance:
         """The graph of runs and file versions."""
+        from .provenance import Provenance
+
         return Provenance(self)
 
     @cached_property
     def comparison(self) -> Comparing:
         """How two moments differ, file by file."""
+        from .comparison import Comparing
+
         return Comparing(self)
 
     @cached_property
     def merge(self) -> Merging:
         """Taking the changes of another commit into the workspace."""
+        from .merge import Merging
+
         return Merging(self)
 
     @cached_property
     def history(self) -> FileHistories:
         """The versions of a file, and bringing one back."""
+        from .history import FileHistories
+
         return FileHistories(self)
 
     @cached_property
     def sync(self) -> Syncing:
         """The workspace's hub, and moving commits."""
+        from .sync import Syncing
+
         return Syncing(self)
+
+    @cached_property
+    def datasets(self) -> WorkspaceDatasets:
+        """The datasets that the workspace uses."""
+        from .workspacedatasets import WorkspaceDatasets
+
+        return WorkspaceDatasets(self)
 
     def info(self) -> models.Workspace:
         """Return what the workspace is and how much it holds."""
@@ -179,10 +203,7 @@ class WorkspaceService(StoreService):
         if done.runs:
             message += f" It holds {len(done.runs)} run{'s' if len(done.runs) > 1 else ''}."
         if done.skipped:
-            count = len(done.skipped)
-            message += (
-                f" {count} special or unreadable file{'s were' if count > 1 else ' was'} left out."
-            )
+            message += f" Left out: {_left_out(done.skipped)}."
         return models.CommitResult(commit=bodies.commit(newest), message=message)
 
     def commits(self, offset: int = 0, limit: int = 100) -> models.CommitList:
@@ -373,6 +394,8 @@ class WorkspaceService(StoreService):
 
     def run(self, id: str) -> models.RunDetail:  # noqa: A002 - the API's own word
         """Return everything known of a run (id or unique prefix)."""
+        from .useddatasets import run_datasets
+
         with self.errors():
             row = self.records.get_run(id)
             logs = self.records.logs(row.commit_id)
@@ -428,8 +451,10 @@ class WorkspaceService(StoreService):
 
     def lineage(self, run_id: str) -> models.Lineage:
         """Return all runs that a run depends on, itself first, down to the raw data."""
+        from dotscience_jupyter.provenance import lineage
+
         with self.errors():
-            graph = provenance.lineage(self.records, run_id)
+            graph = lineage(self.records, run_id)
         return bodies.lineage(graph)
 
     def metadata(self) -> list[dict[str, Any]]:
@@ -459,3 +484,11 @@ def _versions(row: rows.Run) -> list[tuple[str, str]]:
         for item in row.files
         if item.direction == "input" and item.version
     ]
+
+
+def _left_out(skipped: Sequence[Skipped]) -> str:
+    """Name what could not be frozen, and why; the first few of many."""
+    named = [f"{to_text(each.path)} ({each.reason})" for each in skipped[:_NAMED]]
+    if len(skipped) > _NAMED:
+        named.append(f"{len(skipped) - _NAMED:,} more")
+    return ", ".join(named)

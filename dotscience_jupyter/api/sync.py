@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from dotscience_jupyter.datasets import Datasets
 from dotscience_jupyter.snapshots import PortableEngine
 from dotscience_jupyter.sync import (
     Credentials,
@@ -29,6 +30,7 @@ from . import models
 from .core import Core
 from .errors import ApiError
 from .hubs import ATTEMPTS, known, translated_sync
+from .translate import translated_datasets
 
 STOP = 3.0
 """Seconds in which what is being moved has to end when the workspace is closed."""
@@ -38,7 +40,7 @@ TELL = 0.2
 
 log = logging.getLogger(__name__)
 
-_AGAIN = frozenset({"offline", "busy"})
+_AGAIN = frozenset({"offline", "busy", "locked"})
 
 _SAID = {
     "nothing": "There is no commit yet, so nothing was sent.",
@@ -64,10 +66,10 @@ class Syncing:
         self._sync = self._new_sync(Patience(attempts=ATTEMPTS, stopped=self._stopped))
         self._pusher: Pusher | None = None
         self._is_pushing = False  # whether commits are sent without being asked
-        self._is_fetching = False
-        self._fetched: models.SyncResult | None = None  # what the last fetch came to
-        self._failed = Last()  # why it failed
+        self._taking: set[models.SyncActivity] = set()
+        self._took: dict[models.SyncActivity, models.SyncResult] = {}  # what the last came to
         self._on_change: Callable[[], None] = _nobody
+        self._on_files: Callable[[], None] = _nobody
 
     # -- looking ----------------------------------------------------------------------------------
 
@@ -85,6 +87,7 @@ class Syncing:
             work = next((each for each in self._works if each.done), None)
             work = work or next(iter(self._works), None)
             retries = self._pusher is not None and found.last.code in _AGAIN
+            took = dict(self._took)
         return models.SyncStatus(
             supported=supported,
             remote=None if found.remote is None else _remote(found.remote),
@@ -96,9 +99,10 @@ class Syncing:
             diverged=found.diverged,
             theirs=found.theirs,
             asked=datetime.fromtimestamp(found.last.when, UTC) if found.last.when else None,
-            error=self._core.clean(found.last.error) or self._failed.error,
-            code=found.last.code or self._failed.code,
-            fetched=self._fetched,
+            error=self._core.clean(found.last.error),
+            code=found.last.code,
+            fetched=took.get("fetching"),
+            pulled=took.get("pulling"),
             retries=retries,
         )
 
@@ -118,11 +122,13 @@ class Syncing:
                 400, "invalid_request", "Either a project is chosen or a new one is named."
             )
         patience = Patience(attempts=ATTEMPTS, stopped=self._stopped)
-        with self._errors():
+        with self._errors(), translated_datasets(self._core.clean):
             login = known(wanted.url)
             name = wanted.project or f"{login.user}/{wanted.name.strip()}"
             address = f"{login.url}/{quote(name, safe='')}"
-            self._sync.add(find_project(address, create=not wanted.project, patience=patience))
+            kind = "dataset" if Datasets().at(self._core.workspace.root) else "project"
+            create = not wanted.project
+            self._sync.add(find_project(address, create=create, kind=kind, patience=patience))
         self.wake()
         self._on_change()
         return self.status()
@@ -172,71 +178,87 @@ class Syncing:
     def fetch(self) -> models.SyncStatus:
         """Begin to take the hub's commits that are not here; head and files stay as they are.
 
-        Somebody who listens is told when it has ended. The status has what came of it then, or
-        why it failed.
+        Somebody who listens is told when it has ended. ``fetched`` of the status is what it came
+        to then.
 
         Raises
         ------
         ApiError
             409 ``no_remote``, or ``stopped`` when the workspace is being closed.
         """
-        with self._errors():
-            self._sync.require()
-            self._sync.patience.check()
-        with self._lock:
-            begins = not self._is_fetching
-            self._is_fetching = True
-        if begins:
-            self._fetched = None  # before anybody is told that it is under way
-            work = _Work("fetching", self._tell)
-            self._begin(work)
-            threading.Thread(
-                target=self._fetch, args=(work,), name="dotscience-fetch", daemon=True
-            ).start()
-        return self.status()
+        return self._begin_taking("fetching", self._fetch)
 
-    def _fetch(self, work: _Work) -> None:
-        try:
-            with self._errors():
-                done = self._sync.fetch(work.tell)
-            said = f"Fetched {_commits(done.commits)}."
-            self._fetched = _taken("fetched", done.commits, done.head, said)
-            self.wake()  # it is there, so it can be given what waits
-        except ApiError as error:
-            self._failed = Last(error=error.message, code=error.code)
-        except Exception:
-            # a thread that nobody looks at must not die silently
-            log.exception("Fetching from the hub failed")
-            self._failed = Last(error="Fetching failed; the server's log says why.", code="failed")
-        finally:
-            with self._lock:
-                self._is_fetching = False
-            self._end(work)
+    def _fetch(self, work: _Work) -> models.SyncResult:
+        done = self._sync.fetch(work.tell)
+        return _taken("fetched", done.commits, done.head, f"Fetched {_commits(done.commits)}.")
 
-    def pull(self) -> models.SyncResult:
-        """Fetch, and bring files and head to the hub's newest commit if it builds upon them.
+    def pull(self) -> models.SyncStatus:
+        """Begin to fetch, and to bring files and head to the hub's newest if it builds upon them.
+
+        As :meth:`fetch`, with ``pulled`` of the status: ``failed`` with the code ``diverged`` or
+        ``uncommitted_changes`` when no file was changed.
 
         Raises
         ------
         ApiError
-            409 ``diverged`` or ``uncommitted_changes``, when no file was changed; otherwise as
-            :meth:`push`.
+            As :meth:`fetch`.
         """
-        with self._work("pulling") as work, self._errors():
+        return self._begin_taking("pulling", self._pull)
+
+    def _pull(self, work: _Work) -> models.SyncResult:
+        try:
             done = self._sync.pull(work.tell)
-        self.wake()
-        return _taken(
-            "pulled",
-            done.commits,
-            done.head,
-            f"The files are {_commits(done.commits)} further now.",
-        )
+        finally:
+            self._on_files()  # also where only a part came
+        said = f"The files are {_commits(done.commits)} further now."
+        return _taken("pulled", done.commits, done.head, said)
+
+    def _begin_taking(
+        self, activity: models.SyncActivity, take: Callable[[_Work], models.SyncResult]
+    ) -> models.SyncStatus:
+        with self._errors():
+            self._sync.require()
+            self._sync.patience.check()
+        with self._lock:
+            begins = activity not in self._taking
+            if begins:
+                self._taking.add(activity)
+                self._took.pop(activity, None)  # before anybody is told that it is under way
+        if begins:
+            work = _Work(activity, self._tell)
+            self._begin(work)
+            threading.Thread(
+                target=self._take, args=(work, take), name=f"dotscience-{activity}", daemon=True
+            ).start()
+        return self.status()
+
+    def _take(self, work: _Work, take: Callable[[_Work], models.SyncResult]) -> None:
+        try:
+            with self._errors():
+                came = take(work)
+            self.wake()  # it is there, so it can be given what waits
+        except ApiError as error:
+            came = _failed(error.message, error.code)
+        except Exception:
+            # a thread that nobody looks at must not die silently
+            log.exception("Taking commits of the hub failed")
+            came = _failed("It failed; the server's log says why.", "failed")
+        with self._lock:
+            self._taking.discard(work.activity)
+            self._took[work.activity] = came
+        self._end(work)
 
     # -- in the background ------------------------------------------------------------------------
 
-    def listen(self, on_change: Callable[[], None]) -> None:
-        """Have somebody told whenever the status may be another one; from any thread."""
+    def listen(
+        self, on_change: Callable[[], None], on_files: Callable[[], None] | None = None
+    ) -> None:
+        """Have somebody told whenever the status may be another one; from any thread.
+
+        ``on_files`` is told when files and commits came by a pull.
+        """
         self._on_change = on_change
+        self._on_files = on_files or _nobody
 
     def push_by_itself(self) -> None:
         """Send commits without being asked from now on, and what has waited since the last time."""
@@ -326,7 +348,6 @@ class Syncing:
     def _begin(self, work: _Work) -> None:
         with self._lock:
             self._works.append(work)
-            self._failed = Last()  # of what was done before
         self._tell()
 
     def _end(self, work: _Work) -> None:
@@ -389,6 +410,10 @@ def _taken(state: models.SyncState, commits: int, head: str, message: str) -> mo
         head=head or None,
         message=message,
     )
+
+
+def _failed(message: str, code: str) -> models.SyncResult:
+    return models.SyncResult(state="failed", commits=0, head=None, message=message, code=code)
 
 
 def _commits(count: int) -> str:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dotscience_jupyter.committer import CommitterError
+from dotscience_jupyter.datasets import DatasetError
 from dotscience_jupyter.records import (
     AmbiguousError,
     ConflictError,
@@ -49,6 +50,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (WorkspaceError, 500, "unreadable"),
 )
 
+_DATASET_STATUS = {"not_found": 404, "invalid_request": 400, "unreadable": 500}
+
 
 @contextmanager
 def translated(mapper: PathMapper, root: Path) -> Iterator[None]:
@@ -60,3 +63,13 @@ def translated(mapper: PathMapper, root: Path) -> Iterator[None]:
             if isinstance(error, kind):
                 raise ApiError(status, code, mapper.scrub(str(error), root)) from error
         raise
+
+
+@contextmanager
+def translated_datasets(clean: Callable[[str], str] = str) -> Iterator[None]:
+    """Turn what datasets raise into errors of the API."""
+    try:
+        yield
+    except DatasetError as error:
+        status = _DATASET_STATUS.get(error.code, 409)
+        raise ApiError(status, error.code, clean(error.message)) from error

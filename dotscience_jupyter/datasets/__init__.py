@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from .attachments import FILE as ATTACHMENTS
 from .attachments import Attached, Attachments
+from .checkouts import version_of
+from .copying import copy_folder
 from .dataset import FILES, INITIAL, RUN_OUTPUT, Dataset, Frozen, OpenDataset, change_of, identity
 from .errors import DatasetError
 from .registry import Datasets, check_name
@@ -28,5 +30,7 @@ __all__ = [
     "OpenDataset",
     "change_of",
     "check_name",
+    "copy_folder",
     "identity",
+    "version_of",
 ]

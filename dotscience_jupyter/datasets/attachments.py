@@ -144,13 +144,7 @@ class Attachments:
         DatasetError
             As :meth:`put`.
         """
-        place = self._place(attached.path)
-        if os.path.lexists(place) and not place.is_symlink():
-            raise DatasetError(
-                "exists",
-                f"There is something at {attached.path} already. Nothing was changed; choose "
-                "another path, or move it away.",
-            )
+        place = self.check(attached.path)
         if place.is_symlink() and self._foreign(attached, target):
             raise DatasetError(
                 "exists",
@@ -171,6 +165,23 @@ class Attachments:
                 f"A link cannot be made at {attached.path} ({error.strerror or error}). Nothing "
                 "was attached.",
             ) from None
+
+    def check(self, path: str) -> Path:
+        """Return where a path (text form) is, if a dataset can appear there.
+
+        Raises
+        ------
+        DatasetError
+            ``exists`` if something else is there, ``invalid_request`` if the path cannot be one.
+        """
+        place = self._place(path)
+        if os.path.lexists(place) and not place.is_symlink():
+            raise DatasetError(
+                "exists",
+                f"There is something at {path} already. Nothing was changed; choose another path, "
+                "or move it away.",
+            )
+        return place
 
     def linked(self, attached: Attached) -> Path | None:
         """Return the folder that a dataset's path leads to now; None if it leads nowhere."""

@@ -267,6 +267,7 @@ class WorkspaceManager(LoggingConfigurable):
         for opening in self._opened.values():
             if (opened := _result(opening)) is not None:
                 opened.service.sync.give_up()
+                opened.service.datasets.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -14,7 +14,7 @@ from dotscience_jupyter.committer import Watcher
 
 SCHEMA = "https://dotscience-jupyter.readthedocs.io/events/workspace/v1"
 LISTED_RUNS = 20  # an event names at most so many runs
-SYNC_SECONDS = 0.5  # between two events about the hub, at least
+SYNC_SECONDS = 0.5  # between two events about the hub, or about datasets, at least
 _PAGE = 50
 
 Emit = Callable[[dict[str, Any]], None]
@@ -38,7 +38,7 @@ class OpenedWorkspace:
         self._loop = asyncio.get_running_loop()
         self._told: asyncio.Queue[str] = asyncio.Queue()
         self._tellers: list[asyncio.Task[None]] = []
-        self._sync_changed = asyncio.Event()
+        self._changed = {"sync": asyncio.Event(), "datasets": asyncio.Event()}
         self._seen = 0  # sequence of the newest commit that an event has told of
         self.committing = False
 
@@ -56,10 +56,13 @@ class OpenedWorkspace:
         self._seen = 0 if head is None else head.sequence
         if created:
             self._told.put_nowait("created")
-        service.sync.listen(self._sync_told)
+        # a look at the status finds the commits and the files that came
+        service.sync.listen(lambda: self._told_of("sync"), lambda: self.told("status"))
+        service.datasets.listen(lambda: self._told_of("datasets"))
         self._tellers = [
             asyncio.create_task(self._tell(), name="dotscience-events"),
-            asyncio.create_task(self._tell_sync(), name="dotscience-sync-events"),
+            asyncio.create_task(self._tell_of("sync"), name="dotscience-sync-events"),
+            asyncio.create_task(self._tell_of("datasets"), name="dotscience-datasets-events"),
         ]
 
     async def close(self) -> None:
@@ -71,26 +74,28 @@ class OpenedWorkspace:
             teller.cancel()
         await asyncio.gather(*self._tellers, return_exceptions=True)
         self._tellers = []
+        self.service.datasets.close()  # it uses nothing of what is closed here
         if not await self._run(self.service.sync.stop):
             # what still reads from it must not find it closed; it ends with the server
             self._log.warning("Pushing to the hub did not end in time. It goes on the next time.")
             return
         await self._run(self.service.close)
 
-    def _sync_told(self) -> None:
-        """Take it that something about the hub changed; may be called as :meth:`told`."""
+    def _told_of(self, action: str) -> None:
+        """Take it that the hub or datasets are otherwise now; may be called as :meth:`told`."""
         try:
-            self._loop.call_soon_threadsafe(self._sync_changed.set)
+            self._loop.call_soon_threadsafe(self._changed[action].set)
         except RuntimeError:
-            self._log.debug("The server has stopped; the hub is not told of any more.")
+            self._log.debug("The server has stopped; %r is not told any more.", action)
 
-    async def _tell_sync(self) -> None:
-        """Tell how the workspace and its hub stand; of much that happens at once, the end."""
+    async def _tell_of(self, action: str) -> None:
+        """Tell how the hub or the datasets are; of much that happens at once, the end."""
+        changed = self._changed[action]
         while True:
-            await self._sync_changed.wait()
-            self._sync_changed.clear()
+            await changed.wait()
+            changed.clear()
             try:
-                self._emit(await self._run(self._event, "sync"))
+                self._emit(await self._run(self._event, action))
             except ApiError as error:
                 self._log.warning("An event of a workspace was not sent: %s", error.message)
             except Exception:
@@ -140,6 +145,8 @@ class OpenedWorkspace:
         }
         if action == "sync":
             event["sync"] = service.sync.status().model_dump(mode="json")
+        elif action == "datasets":
+            event["datasets"] = service.datasets.status().model_dump(mode="json")
         return event
 
     def _news(self) -> tuple[str | None, list[str] | None]:

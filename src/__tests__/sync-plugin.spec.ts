@@ -6,7 +6,7 @@ import { CommandRegistry } from '@lumino/commands';
 import { Signal } from '@lumino/signaling';
 import { fireEvent, waitFor, within } from '@testing-library/dom';
 
-import type { SyncStatus } from '../api/schema';
+import type { SyncResult, SyncStatus } from '../api/schema';
 import { CommandIDs } from '../commands';
 import { syncPlugin } from '../plugins/sync';
 import { json, makeClient } from './run.fixtures';
@@ -165,24 +165,37 @@ describe('the commands of the hub', () => {
   });
 
   it('pull into documents that are open, which are saved before', async () => {
-    const pulled: (() => Response)[] = [
-      problem('uncommitted_changes'),
-      () =>
-        json({
-          state: 'pulled',
-          commits: 1,
-          head: 'c0ffee0011223344',
-          message: ''
-        })
+    const results: SyncResult[] = [
+      {
+        state: 'failed',
+        commits: 0,
+        head: null,
+        message: 'It is not committed.',
+        code: 'uncommitted_changes'
+      },
+      {
+        state: 'pulled',
+        commits: 1,
+        head: 'c0ffee0011223344',
+        message: '',
+        code: ''
+      }
     ];
+    let now = aSync({ behind: 1 });
     const { commands, context, posted } = await start(
       { behind: 1 },
-      { 'v1/sync/pull': () => pulled.shift()!() }
+      {
+        'v1/sync': () => json(now),
+        'v1/sync/pull': () => {
+          now = aSync({ pulled: results.shift() });
+          return json(aSync({ activity: 'pulling' }));
+        }
+      }
     );
     expect(await commands.execute(CommandIDs.pull)).toBeNull();
     expect(context.save).toHaveBeenCalledTimes(1);
     expect(context.revert).not.toHaveBeenCalled();
-    expect(told()[0]).toContain('It is uncommitted_changes.');
+    expect(told()).toEqual(['It is not committed.']);
     await commands.execute(CommandIDs.pull);
     expect(context.save).toHaveBeenCalledTimes(1);
     expect(context.revert).toHaveBeenCalledTimes(1);
@@ -225,7 +238,8 @@ describe('the commands of the hub', () => {
       state: 'fetched' as const,
       commits: 3,
       head: 'c0ffee00',
-      message: ''
+      message: '',
+      code: ''
     };
     tell({ fetched, behind: 3 });
     expect(await first).toEqual(fetched);
@@ -233,7 +247,15 @@ describe('the commands of the hub', () => {
 
     const second = commands.execute(CommandIDs.fetch);
     await begun(2);
-    tell({ error: 'Not there.', code: 'not_logged_in' });
+    tell({
+      fetched: {
+        state: 'failed',
+        commits: 0,
+        head: null,
+        message: 'Not there.',
+        code: 'not_logged_in'
+      }
+    });
     expect(await second).toBeNull();
     expect(told()).toEqual(['Not there.', 'Log In…']);
 

@@ -78,6 +78,16 @@ describe('hubWords', () => {
     ]);
   });
 
+  it('says that a task has the project, and that it is tried again', () => {
+    const held = { error: 'Held.', code: 'locked', retries: true, ahead: 1 };
+    for (const activity of ['idle', 'pushing'] as const) {
+      const found = words({ ...held, activity });
+      expect(found.state).toBe('waiting');
+      expect(found.text).toBe('A task has the project, 1 ahead');
+      expect(found.detail).toBe('Held. Trying again by itself…');
+    }
+  });
+
   it('stays with what is wrong while a hub that is away is asked again', () => {
     const away = { error: 'Away.', code: 'offline', retries: true, ahead: 1 };
     for (const activity of ['idle', 'pushing'] as const) {

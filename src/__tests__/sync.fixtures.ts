@@ -31,6 +31,7 @@ export function aSync(fields: Partial<SyncStatus> = {}): SyncStatus {
     code: '',
     retries: false,
     fetched: null,
+    pulled: null,
     ...fields
   };
 }

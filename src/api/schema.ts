@@ -917,8 +917,195 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Fetch, and bring the files to the hub's newest commit where it builds upon what is here */
+        /** Begin to fetch, and to bring the files to the hub's newest commit where it builds upon what is here; the event 'sync' tells when it is done, and the status what came of it */
         post: operations["pull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The datasets that the workspace uses, and what is done with them; no hub is asked */
+        get: operations["getDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/known": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The datasets of this machine */
+        get: operations["listKnownDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/hub": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The datasets of a hub that one may see, one's own first */
+        get: operations["listHubDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a dataset, newest first, and the runs of the workspace that used each */
+        get: operations["listDatasetVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/attach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a dataset of this machine, or of a hub, appear in the workspace, or appear there in another version or at another path; where that takes longer, the answer says how far it is, and the event 'datasets' when it is done */
+        post: operations["attachDataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Attach again what the workspace's file says, as after a clone; where that takes longer, the answer says how far it is, and the event 'datasets' when it is done */
+        post: operations["restoreDatasets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a dataset of a folder, and attach it; where that takes longer, the answer says how far it is, and the event 'datasets' when it is done */
+        post: operations["createDataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/save": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a version of the live folder of an attached dataset; where that takes longer, the answer says how far it is, and the event 'datasets' when it is done */
+        post: operations["saveDataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring the newest version of an attached dataset from its hub to this machine; what is attached stays as it is; where that takes longer, the answer says how far it is, and the event 'datasets' when it is done */
+        post: operations["fetchDataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/detach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a dataset not appear in the workspace any more; the dataset itself stays as it is */
+        post: operations["detachDataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datasets/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End what is done with a dataset; what was moved already need not be moved again */
+        post: operations["stopDatasets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -938,6 +1125,110 @@ export interface components {
             run: string;
             /** Message */
             message: string;
+        };
+        /**
+         * AttachDataset
+         * @description Let a dataset appear in the workspace, or appear otherwise.
+         */
+        AttachDataset: {
+            /**
+             * Name
+             * @description A dataset of this machine, or one that is attached; of one of a hub what it is to be called here, by default as there
+             * @default
+             */
+            name: string;
+            /**
+             * Url
+             * @description The hub that has it, if it is to come from one
+             * @default
+             */
+            url: string;
+            /**
+             * Project
+             * @description The dataset's id on that hub
+             * @default
+             */
+            project: string;
+            /**
+             * Version
+             * @description A commit of it, or how its id begins; empty: the newest as of now
+             * @default
+             */
+            version: string;
+            /**
+             * To
+             * @description Folder path in the workspace; empty: where it is attached already, else datasets/NAME
+             * @default
+             */
+            to: string;
+            /**
+             * Mode
+             * @default read
+             * @enum {string}
+             */
+            mode: "read" | "write";
+        };
+        /**
+         * AttachedDataset
+         * @description A dataset that the workspace uses.
+         */
+        AttachedDataset: {
+            /**
+             * Name
+             * @description What the workspace's runs call it
+             */
+            name: string;
+            /**
+             * Id
+             * @description The dataset's, the same for every clone of it
+             */
+            id: string;
+            /**
+             * Path
+             * @description Where it appears in the workspace, as a folder path
+             */
+            path: string;
+            /**
+             * Folder
+             * @description The same as a contents path; None: it is not served
+             */
+            folder: string | null;
+            /**
+             * Mode
+             * @description read: a version that nobody can change. write: the live folder, of which runs make new versions
+             * @enum {string}
+             */
+            mode: "read" | "write";
+            /**
+             * Pinned
+             * @description The version that was chosen; None: the newest
+             */
+            pinned: string | null;
+            /**
+             * Place
+             * @description there: what is attached can be read. lost: its link has to be made anew, as in a clone. absent: the dataset is not on this machine. unreadable: `error` says why
+             * @enum {string}
+             */
+            place: "there" | "lost" | "absent" | "unreadable";
+            /** @description What is there now; None: nothing is known */
+            version: components["schemas"]["DatasetVersion"] | null;
+            /** @description The dataset's newest on this machine */
+            newest: components["schemas"]["DatasetVersion"] | null;
+            /**
+             * Newer
+             * @description Whether the newest was made after what is there now
+             */
+            newer: boolean;
+            /**
+             * Remote
+             * @description Its address on a hub
+             */
+            remote: string | null;
+            /**
+             * Error
+             * @description What is wrong, for people; empty: nothing is
+             */
+            error: string;
         };
         /**
          * Blob
@@ -1451,6 +1742,38 @@ export interface components {
             description: string;
         };
         /**
+         * CreateDataset
+         * @description Make a dataset of a folder, and attach it.
+         */
+        CreateDataset: {
+            /** Name */
+            name: string;
+            /**
+             * Folder
+             * @description Contents path of a folder. One outside of all workspaces becomes the dataset itself, one inside of a workspace is copied. Empty: a new, empty one is made
+             * @default
+             */
+            folder: string;
+            /**
+             * Message
+             * @description Of the first version
+             * @default Initial commit
+             */
+            message: string;
+            /**
+             * To
+             * @description Folder path in the workspace; empty: datasets/NAME
+             * @default
+             */
+            to: string;
+            /**
+             * Mode
+             * @default read
+             * @enum {string}
+             */
+            mode: "read" | "write";
+        };
+        /**
          * CreateWorkspace
          * @description Start tracking a folder.
          */
@@ -1466,6 +1789,106 @@ export interface components {
              * @default false
              */
             force: boolean;
+        };
+        /**
+         * DatasetStatus
+         * @description The datasets of the workspace, and what is done with them.
+         */
+        DatasetStatus: {
+            /**
+             * Items
+             * @description By name
+             */
+            items: components["schemas"]["AttachedDataset"][];
+            /** @description None: nothing is under way */
+            work: components["schemas"]["DatasetWork"] | null;
+            /**
+             * Error
+             * @description Why the last work failed that went on after its request was answered, for people; empty: it did not
+             */
+            error: string;
+            /**
+             * Code
+             * @description The error's code
+             */
+            code: string;
+        };
+        /**
+         * DatasetUse
+         * @description A run of this workspace that used a version of a dataset.
+         */
+        DatasetUse: {
+            /**
+             * Run
+             * @description Its id
+             */
+            run: string;
+            /** Description */
+            description: string;
+            /**
+             * Direction
+             * @description Whether it read or wrote
+             * @enum {string}
+             */
+            direction: "input" | "output";
+        };
+        /**
+         * DatasetVersion
+         * @description A version of a dataset: one of its commits.
+         */
+        DatasetVersion: {
+            /** Id */
+            id: string;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Author */
+            author: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * DatasetVersionList
+         * @description A page of the versions of a dataset.
+         */
+        DatasetVersionList: {
+            /**
+             * Items
+             * @description Newest first
+             */
+            items: components["schemas"]["ListedVersion"][];
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+        };
+        /**
+         * DatasetWork
+         * @description Something that is done with a dataset, and takes a while.
+         */
+        DatasetWork: {
+            /**
+             * Activity
+             * @enum {string}
+             */
+            activity: "attaching" | "creating" | "fetching" | "saving";
+            /**
+             * Name
+             * @description The dataset
+             */
+            name: string;
+            /**
+             * Done
+             * @description How far it has come: files, or bytes that are moved
+             */
+            done: number;
+            /**
+             * Total
+             * @description Of how many; 0 while that is not known
+             */
+            total: number;
         };
         /**
          * Diff
@@ -1908,6 +2331,44 @@ export interface components {
             items: components["schemas"]["ParameterWeight"][];
         };
         /**
+         * KnownDataset
+         * @description A dataset of this machine.
+         */
+        KnownDataset: {
+            /** Name */
+            name: string;
+            /** Id */
+            id: string;
+            /**
+             * Folder
+             * @description Contents path of its live folder; None where the server does not serve that
+             */
+            folder: string | null;
+            /** @description Its newest version */
+            version: components["schemas"]["DatasetVersion"] | null;
+            /**
+             * Attached
+             * @description Whether the workspace uses it
+             */
+            attached: boolean;
+            /**
+             * Error
+             * @description Why it cannot be read, for people; empty: it can
+             */
+            error: string;
+        };
+        /**
+         * KnownDatasets
+         * @description The datasets of this machine.
+         */
+        KnownDatasets: {
+            /**
+             * Items
+             * @description By name
+             */
+            items: components["schemas"]["KnownDataset"][];
+        };
+        /**
          * Lineage
          * @description All runs that a run depends on, itself first, each once.
          */
@@ -1985,6 +2446,38 @@ export interface components {
             inputs: components["schemas"]["RunFile"][];
             /** Outputs */
             outputs: components["schemas"]["RunFile"][];
+        };
+        /**
+         * ListedVersion
+         * @description A version of a dataset, and who used it.
+         */
+        ListedVersion: {
+            /** Id */
+            id: string;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Author */
+            author: string;
+            /** Message */
+            message: string;
+            /**
+             * Runs
+             * @description Ids of the runs that made it, of any workspace
+             */
+            runs: string[];
+            /**
+             * Uses
+             * @description The newest runs of this workspace that read it, or made it; at most 20
+             */
+            uses: components["schemas"]["DatasetUse"][];
+            /**
+             * Total Uses
+             * @description How many they are, of the newest 1,000 runs that used any
+             */
+            total_uses: number;
         };
         /**
          * LiveList
@@ -2305,6 +2798,14 @@ export interface components {
             text: string | null;
         };
         /**
+         * NameDataset
+         * @description Say which of the attached datasets is meant.
+         */
+        NameDataset: {
+            /** Name */
+            name: string;
+        };
+        /**
          * NotebookComparison
          * @description How two notebooks differ; identical outputs are never sent.
          */
@@ -2490,6 +2991,18 @@ export interface components {
             paths: string[];
         };
         /**
+         * RestoreDatasets
+         * @description Say which of the attached datasets are meant.
+         */
+        RestoreDatasets: {
+            /**
+             * Name
+             * @description Empty: all of them
+             * @default
+             */
+            name: string;
+        };
+        /**
          * RestoreResult
          * @description Where the files went.
          */
@@ -2671,6 +3184,12 @@ export interface components {
              */
             made_by: string | null;
             /**
+             * Made In
+             * @description Id of the workspace that this run is in, empty if it is not known; null if it is in this one
+             * @default null
+             */
+            made_in: string | null;
+            /**
              * Authority
              * @description As the run's, but derived where the code declared no such file and it was observed
              * @default workload
@@ -2778,6 +3297,19 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+        };
+        /**
+         * SaveDataset
+         * @description Make a version of a dataset's live folder as it is now.
+         */
+        SaveDataset: {
+            /** Name */
+            name: string;
+            /**
+             * Message
+             * @default Saved by hand
+             */
+            message: string;
         };
         /**
          * ScratchCopy
@@ -3020,10 +3552,10 @@ export interface components {
         SyncResult: {
             /**
              * State
-             * @description nothing: there is no commit on the side that was to give them. current: there was nothing to move. published: the hub's head is the one here. behind: the hub has all of it, and more. diverged: what is here is kept on the hub, beside its head
+             * @description nothing: there is no commit on the side that was to give them. current: there was nothing to move. published: the hub's head is the one here. behind: the hub has all of it, and more. diverged: what is here is kept on the hub, beside its head. failed: the message says why
              * @enum {string}
              */
-            state: "nothing" | "current" | "published" | "behind" | "diverged" | "fetched" | "pulled";
+            state: "nothing" | "current" | "published" | "behind" | "diverged" | "fetched" | "pulled" | "failed";
             /**
              * Commits
              * @description How many were moved, or by how many the files went forward
@@ -3036,6 +3568,12 @@ export interface components {
             head: string | null;
             /** Message */
             message: string;
+            /**
+             * Code
+             * @description The error's code where it failed
+             * @default
+             */
+            code: string;
         };
         /**
          * SyncStatus
@@ -3101,8 +3639,10 @@ export interface components {
              * @description Whether what failed is tried again by itself
              */
             retries: boolean;
-            /** @description What the last fetch came to; None while it is under way, and if it failed */
+            /** @description What the last fetch came to; None while it is under way */
             fetched: components["schemas"]["SyncResult"] | null;
+            /** @description What the last pull came to; None while it is under way */
+            pulled: components["schemas"]["SyncResult"] | null;
         };
         /**
          * Table
@@ -3402,6 +3942,8 @@ export interface components {
     pathItems: never;
 }
 export type Abandoned = components['schemas']['Abandoned'];
+export type AttachDataset = components['schemas']['AttachDataset'];
+export type AttachedDataset = components['schemas']['AttachedDataset'];
 export type Blob = components['schemas']['Blob'];
 export type BringBack = components['schemas']['BringBack'];
 export type BringBackResult = components['schemas']['BringBackResult'];
@@ -3424,7 +3966,13 @@ export type Completion = components['schemas']['Completion'];
 export type Conflict = components['schemas']['Conflict'];
 export type ConnectHub = components['schemas']['ConnectHub'];
 export type CreateCommit = components['schemas']['CreateCommit'];
+export type CreateDataset = components['schemas']['CreateDataset'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
+export type DatasetStatus = components['schemas']['DatasetStatus'];
+export type DatasetUse = components['schemas']['DatasetUse'];
+export type DatasetVersion = components['schemas']['DatasetVersion'];
+export type DatasetVersionList = components['schemas']['DatasetVersionList'];
+export type DatasetWork = components['schemas']['DatasetWork'];
 export type Diff = components['schemas']['Diff'];
 export type EngineState = components['schemas']['EngineState'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
@@ -3443,10 +3991,13 @@ export type HubLogins = components['schemas']['HubLogins'];
 export type HubProject = components['schemas']['HubProject'];
 export type HubProjects = components['schemas']['HubProjects'];
 export type Importance = components['schemas']['Importance'];
+export type KnownDataset = components['schemas']['KnownDataset'];
+export type KnownDatasets = components['schemas']['KnownDatasets'];
 export type Lineage = components['schemas']['Lineage'];
 export type LineageChange = components['schemas']['LineageChange'];
 export type LineageComparison = components['schemas']['LineageComparison'];
 export type LineageNode = components['schemas']['LineageNode'];
+export type ListedVersion = components['schemas']['ListedVersion'];
 export type LiveList = components['schemas']['LiveList'];
 export type LiveRun = components['schemas']['LiveRun'];
 export type LiveSeries = components['schemas']['LiveSeries'];
@@ -3461,6 +4012,7 @@ export type MergeDetail = components['schemas']['MergeDetail'];
 export type MergeFile = components['schemas']['MergeFile'];
 export type MergeResult = components['schemas']['MergeResult'];
 export type MergeSegment = components['schemas']['MergeSegment'];
+export type NameDataset = components['schemas']['NameDataset'];
 export type NotebookComparison = components['schemas']['NotebookComparison'];
 export type NotebookRuns = components['schemas']['NotebookRuns'];
 export type OriginalCommit = components['schemas']['OriginalCommit'];
@@ -3471,6 +4023,7 @@ export type Points = components['schemas']['Points'];
 export type Problem = components['schemas']['Problem'];
 export type Resolve = components['schemas']['Resolve'];
 export type Restore = components['schemas']['Restore'];
+export type RestoreDatasets = components['schemas']['RestoreDatasets'];
 export type RestoreResult = components['schemas']['RestoreResult'];
 export type Rollback = components['schemas']['Rollback'];
 export type RollbackResult = components['schemas']['RollbackResult'];
@@ -3480,6 +4033,7 @@ export type RunFile = components['schemas']['RunFile'];
 export type RunList = components['schemas']['RunList'];
 export type RunSeries = components['schemas']['RunSeries'];
 export type RunSummary = components['schemas']['RunSummary'];
+export type SaveDataset = components['schemas']['SaveDataset'];
 export type ScratchCopy = components['schemas']['ScratchCopy'];
 export type ScratchCopyResult = components['schemas']['ScratchCopyResult'];
 export type SeriesInfo = components['schemas']['SeriesInfo'];
@@ -7712,7 +8266,375 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SyncResult"];
+                    "application/json": components["schemas"]["SyncStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDatasets: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listKnownDatasets: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownDatasets"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listHubDatasets: {
+        parameters: {
+            query: {
+                /** @description The hub's address */
+                url: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubProjects"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDatasetVersions: {
+        parameters: {
+            query: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+                /** @description An attached dataset, or one of this machine */
+                name: string;
+                /** @description How many items to leave out */
+                offset?: number;
+                /** @description How many items at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetVersionList"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    attachDataset: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttachDataset"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
                 };
             };
             /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
@@ -7771,6 +8693,497 @@ export interface operations {
             };
             /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreDatasets: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreDatasets"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createDataset: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDataset"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saveDataset: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveDataset"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fetchDataset: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameDataset"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    detachDataset: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameDataset"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stopDatasets: {
+        parameters: {
+            query?: {
+                /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetStatus"];
+                };
+            };
+            /** @description The request is not understood: invalid_request, invalid_where or ambiguous */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing: not_found or no_workspace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,8 +8,9 @@ import * as React from 'react';
 
 import type { RunSummary } from '../api/schema';
 import { CommandIDs } from '../commands';
+import { DatasetsSection } from '../datasets/section';
 import { HubSection } from '../sync/section';
-import type { IHubState } from '../tokens';
+import type { IDatasetsState, IHubState } from '../tokens';
 import { VERSION } from '../version';
 import { Header } from './header';
 import { useNow, useSame, useSignal } from './hooks';
@@ -45,6 +46,9 @@ export interface IPanelProps {
 
   /** What is known of the hub, if anybody does. */
   hub?: IHubState | null;
+
+  /** What is known of datasets, if anybody does. */
+  datasets?: IDatasetsState | null;
 
   /** Show what can be done with a run, at a place on the page. */
   onMenu: (run: RunSummary, x: number, y: number) => void;
@@ -84,6 +88,14 @@ export function Panel(props: IPanelProps): React.ReactElement {
             <HubSection
               key={`hub of ${workspace.id}`}
               hub={props.hub}
+              {...{ commands, trans }}
+            />
+          )}
+          {props.datasets && (
+            <DatasetsSection
+              key={`datasets of ${workspace.id}`}
+              datasets={props.datasets}
+              workspace={workspace.path}
               {...{ commands, trans }}
             />
           )}

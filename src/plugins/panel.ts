@@ -17,7 +17,12 @@ import { EXAMPLE_CODE } from '../panel/example';
 import { RunMenu } from '../panel/menu';
 import { OLDEST, PanelModel } from '../panel/model';
 import { DotsciencePanel } from '../panel/widget';
-import { IHubState, IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
+import {
+  IDatasetsState,
+  IHubState,
+  IWorkspaceTracker,
+  TRANSLATION_DOMAIN
+} from '../tokens';
 
 const PLUGIN_ID = 'dotscience-jupyter:panel';
 
@@ -34,7 +39,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     ISettingRegistry,
     ITranslator,
-    IHubState
+    IHubState,
+    IDatasetsState
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -43,7 +49,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
-    hub: IHubState | null
+    hub: IHubState | null,
+    datasets: IDatasetsState | null
   ) => {
     const { commands, shell } = app;
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
@@ -55,6 +62,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       language: languageOf(translator),
       trans,
       hub,
+      datasets,
       onMenu: (run, x, y) => menu.open(run, x, y)
     });
 

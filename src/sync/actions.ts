@@ -227,33 +227,12 @@ export async function fetch(
   parts: ISyncParts,
   workspace: Workspace
 ): Promise<SyncResult | null> {
-  const { client, hub, tracker, trans } = parts;
-  const isHere = (): boolean => tracker.workspace?.id === workspace.id;
-  const hasEnded = (status: SyncStatus | null): boolean =>
-    !isHere() ||
-    (status !== null &&
-      (status.fetched !== null ||
-        (status.activity === 'idle' && status.error !== '')));
-  await client.fetch(workspace.path);
-  const ended = new Promise<void>(resolve => {
-    const look = (): void => {
-      if (hasEnded(hub.status)) {
-        hub.changed.disconnect(look);
-        resolve();
-      }
-    };
-    hub.changed.connect(look);
-    // its end may have been told before the answer came, or not be heard
-    void hub.load().then(look);
-  });
-  await ended;
-  const { status } = hub;
-  if (!isHere() || !status) {
-    return null;
-  }
-  const result = status.fetched;
+  const { client, trans } = parts;
+  const result = await ended(parts, workspace, 'fetched', () =>
+    client.fetch(workspace.path)
+  );
   if (!result) {
-    throw new ApiError(409, status.code, status.error);
+    return null;
   }
   succeed(
     result.state === 'fetched'
@@ -268,29 +247,69 @@ export async function fetch(
 }
 
 /**
- * Take the hub's commits, and show what the files hold then in the documents that are open.
+ * Have the server begin to take commits, and wait until that has ended.
+ *
+ * @param what - Where the status tells what it came to
+ * @param begin - Has it begin
+ * @returns What it came to; null when another workspace was chosen meanwhile
+ */
+async function ended(
+  parts: ISyncParts,
+  workspace: Workspace,
+  what: 'fetched' | 'pulled',
+  begin: () => Promise<SyncStatus>
+): Promise<SyncResult | null> {
+  const { hub, tracker } = parts;
+  const isHere = (): boolean => tracker.workspace?.id === workspace.id;
+  await begin();
+  const end = new Promise<void>(resolve => {
+    const look = (): void => {
+      if (!isHere() || hub.status?.[what]) {
+        hub.changed.disconnect(look);
+        resolve();
+      }
+    };
+    hub.changed.connect(look);
+    // its end may have been told before the answer came, or not be heard
+    void hub.load().then(look);
+  });
+  await end;
+  const result = isHere() ? (hub.status?.[what] ?? null) : null;
+  if (result?.state === 'failed') {
+    throw new ApiError(409, result.code, result.message);
+  }
+  return result;
+}
+
+/**
+ * Take the hub's commits, and show what the files hold then in the documents that are open; the
+ * panel tells meanwhile how far that has come.
+ *
+ * @returns What came of it; null when another workspace was chosen before it had ended
  */
 export async function pull(
   parts: ISyncParts,
   workspace: Workspace
-): Promise<SyncResult> {
+): Promise<SyncResult | null> {
   const { app, client, documents, tracker, trans } = parts;
   const { contents } = app.serviceManager;
   const open = () =>
     documents
       ? openDocuments(app.shell, documents, contents, workspace.path)
       : [];
-  const work = async (): Promise<SyncResult> => {
-    if (documents) {
-      // What was typed must not be overwritten unseen: saved, it is a change that is not committed.
-      await saveDocuments(
-        unsavedDocuments(app.shell, documents, contents, workspace.path),
-        trans
-      );
-    }
-    return client.pull(workspace.path);
-  };
-  const result = await withProgress(trans.__('Pulling…'), work());
+  if (documents) {
+    // What was typed must not be overwritten unseen: saved, it is a change that is not committed.
+    await saveDocuments(
+      unsavedDocuments(app.shell, documents, contents, workspace.path),
+      trans
+    );
+  }
+  const result = await ended(parts, workspace, 'pulled', () =>
+    client.pull(workspace.path)
+  );
+  if (!result) {
+    return null;
+  }
   if (result.state !== 'pulled') {
     succeed(nothingNew(result, trans));
     return result;

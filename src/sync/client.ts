@@ -79,8 +79,8 @@ export class SyncClient {
     return this._post('fetch', { path });
   }
 
-  /** Take the hub's new commits and their files. */
-  pull(path: string): Promise<SyncResult> {
+  /** Begin to take the hub's new commits and their files, as `fetch`. */
+  pull(path: string): Promise<SyncStatus> {
     return this._post('pull', { path });
   }
 

@@ -1,12 +1,11 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import type { HubLogin, HubProject } from '../api/schema';
+import { Field, Problem, ask } from '../form';
 import { isExposed } from './words';
 
 /** What an address looks like. */
@@ -67,7 +66,7 @@ export async function askLogin(options: {
         ? trans.__('Log In on the Hub')
         : trans.__('Connect to a Hub'),
       accept: trans.__('Log In'),
-      focus: url ? '.jp-DotscienceHubForm-user' : '.jp-DotscienceHubForm-url',
+      focus: url ? '.jp-DotscienceForm-user' : '.jp-DotscienceForm-url',
       trans
     }
   );
@@ -99,7 +98,7 @@ export async function askProject(options: {
     {
       title: trans.__('Choose the Project on %1', login.url),
       accept: trans.__('Connect'),
-      focus: '.jp-DotscienceHubForm-project',
+      focus: '.jp-DotscienceForm-project',
       trans
     }
   );
@@ -107,43 +106,6 @@ export async function askProject(options: {
 
 type LoginProps = Parameters<typeof askLogin>[0];
 type ProjectProps = Parameters<typeof askProject>[0];
-
-/**
- * Show a form in a dialog.
- *
- * @param value - What it comes to if nothing is changed
- * @param render - Draws the form, which tells of each change
- * @param words.accept - What stands on the button that takes it
- * @param words.focus - Where typing begins
- * @returns What was filled in, or null if the user did not want to
- */
-async function ask<T>(
-  value: T,
-  render: (onChange: (value: T) => void) => React.ReactElement,
-  words: {
-    title: string;
-    accept: string;
-    focus: string;
-    trans: TranslationBundle;
-  }
-): Promise<T | null> {
-  const form = ReactWidget.create(
-    render(changed => {
-      value = changed;
-    })
-  );
-  form.addClass('jp-DotscienceHubForm');
-  const { button } = await showDialog({
-    title: words.title,
-    body: form,
-    buttons: [
-      Dialog.cancelButton({ label: words.trans.__('Cancel') }),
-      Dialog.okButton({ label: words.accept })
-    ],
-    focusNodeSelector: words.focus
-  });
-  return button.accept ? value : null;
-}
 
 function LoginFields(
   props: LoginProps & { onChange: (value: ILoginAnswer) => void }
@@ -168,7 +130,7 @@ function LoginFields(
       <Problem text={error} />
       <Field
         label={trans.__('Address of the hub')}
-        className="jp-DotscienceHubForm-url"
+        className="jp-DotscienceForm-url"
         type="url"
         list={id}
         placeholder={EXAMPLE}
@@ -182,7 +144,7 @@ function LoginFields(
         ))}
       </datalist>
       {isExposed(url) && (
-        <p className="jp-DotscienceHubForm-warning" role="note">
+        <p className="jp-DotscienceForm-warning" role="note">
           {trans.__(
             'This address is not encrypted (http): who listens on the way learns your password and your key.'
           )}
@@ -199,7 +161,7 @@ function LoginFields(
       {withKey ? (
         <Field
           label={trans.__('API key')}
-          className="jp-DotscienceHubForm-user"
+          className="jp-DotscienceForm-user"
           type="password"
           autoComplete="off"
           value={key}
@@ -209,7 +171,7 @@ function LoginFields(
         <>
           <Field
             label={trans.__('User')}
-            className="jp-DotscienceHubForm-user"
+            className="jp-DotscienceForm-user"
             type="text"
             autoComplete="username"
             value={user}
@@ -224,7 +186,7 @@ function LoginFields(
           />
         </>
       )}
-      <label className="jp-DotscienceHubForm-choice">
+      <label className="jp-DotscienceForm-choice">
         <input
           type="checkbox"
           checked={withKey}
@@ -232,7 +194,7 @@ function LoginFields(
         />
         {trans.__('Log in with an API key')}
       </label>
-      <p className="jp-DotscienceHubForm-hint">
+      <p className="jp-DotscienceForm-hint">
         {trans.__(
           'The password is exchanged for an API key, which is kept in your Jupyter configuration, where only you can read it. The password is kept nowhere.'
         )}
@@ -259,7 +221,7 @@ function ProjectFields(
       <label>
         {trans.__('Project')}
         <select
-          className="jp-mod-styled jp-DotscienceHubForm-project"
+          className="jp-mod-styled jp-DotscienceForm-project"
           value={project}
           onChange={event => setProject(event.target.value)}
         >
@@ -280,41 +242,12 @@ function ProjectFields(
           onText={setName}
         />
       )}
-      <p className="jp-DotscienceHubForm-hint">
+      <p className="jp-DotscienceForm-hint">
         {trans.__(
           'Every commit of this workspace is sent there from now on, with its files and runs. Ignored files stay here.'
         )}
       </p>
     </>
-  );
-}
-
-/** Why the last answer would not do. */
-function Problem(props: { text: string }): React.ReactElement | null {
-  return props.text ? (
-    <p className="jp-DotscienceHubForm-error" role="alert">
-      {props.text}
-    </p>
-  ) : null;
-}
-
-/** A line to type in. */
-function Field(
-  props: React.InputHTMLAttributes<HTMLInputElement> & {
-    label: string;
-    onText: (text: string) => void;
-  }
-): React.ReactElement {
-  const { className, label, onText, ...input } = props;
-  return (
-    <label>
-      {label}
-      <input
-        {...input}
-        className={`jp-mod-styled ${className ?? ''}`}
-        onChange={event => onText(event.target.value)}
-      />
-    </label>
   );
 }
 

@@ -10,8 +10,11 @@ import { formatBytes } from '../run/format';
 /** The hub says that it does not know the user, or nobody is logged in there. */
 const NOT_LOGGED_IN = new Set(['not_logged_in', 'unauthenticated']);
 
-/** What passes by itself. */
+/** The hub cannot be asked now. */
 const AWAY = new Set(['offline', 'busy']);
+
+/** A task has the project to itself, so the hub takes nobody else's commits. */
+const LOCKED = 'locked';
 
 /**
  * How a workspace and its hub stand, in a few words.
@@ -59,8 +62,11 @@ export function hubWords(
       command: CommandIDs.connectHub
     };
   }
-  // A hub that was away is asked now and then: no word about each attempt.
-  const isRetry = activity === 'pushing' && !progress && AWAY.has(code);
+  // What passes by itself is tried again now and then: no word about each attempt.
+  const isRetry =
+    activity === 'pushing' &&
+    !progress &&
+    (AWAY.has(code) || code === LOCKED);
   if (activity !== 'idle' && !isRetry) {
     return {
       state: 'busy',
@@ -81,7 +87,7 @@ export function hubWords(
   }
   if (status.error) {
     return {
-      state: 'error',
+      state: code === LOCKED ? 'waiting' : 'error',
       text: errorText(status, trans),
       command: CommandIDs.push,
       detail: status.retries
@@ -186,7 +192,9 @@ function activityWords(
 function errorText(status: SyncStatus, trans: TranslationBundle): string {
   const text = AWAY.has(status.code)
     ? trans.__('Hub not reached')
-    : trans.__('Problem with the hub');
+    : status.code === LOCKED
+      ? trans.__('A task has the project')
+      : trans.__('Problem with the hub');
   return status.ahead > 0
     ? trans.__('%1, %2', text, distanceWords(status, trans))
     : text;

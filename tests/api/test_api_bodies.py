@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dotscience_jupyter.api import bodies
+from dotscience_jupyter.api import bodies, models
 from dotscience_jupyter.committer import CommitterStatus, FoundError
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.snapshots import Change, Difference, Entry, Kind, LiveChange
@@ -33,6 +36,21 @@ def test_types_come_back(value):
 @given(st.text(max_size=30), st.sampled_from(["str", "int", "float", "bool", "none", "other"]))
 def test_any_text_of_any_type_is_some_value(text, kind):
     json.dumps(bodies.typed(text, kind), allow_nan=False)
+
+
+def test_every_body_is_found_where_it_is_looked_for():
+    for name in models.__all__:
+        assert getattr(models, name) is not None
+    assert sorted(models.__all__) == sorted(models._MODULE_OF)
+    listed = [name for names in models._MODULES.values() for name in names.split()]
+    assert len(listed) == len(models._MODULE_OF), "a name is in two modules"
+    for file in Path(models.__file__).parent.glob("[!_]*.py"):
+        module = importlib.import_module(f"{models.__name__}.{file.stem}")
+        for name, body in vars(module).items():
+            if inspect.isclass(body) and body.__module__ == module.__name__:
+                assert name.startswith("_") or models._MODULE_OF[name] == file.stem
+    with pytest.raises(AttributeError, match="NoSuchBody"):
+        models.NoSuchBody  # noqa: B018
 
 
 def test_what_does_not_fit_its_type_stays_text():

@@ -98,6 +98,7 @@ def test_from_a_folder_to_a_run(root: Path, tmp_path: Path) -> None:
     later = answer(root, "runs")["items"][0]["id"]
     (file,) = answer(root, "show", later)["datasets"][0]["files"]
     assert (file["made_by"], file["version"]) == (run["id"], newest["id"])
+    assert file["made_in"] is None
     # and another workspace, from what the dataset itself tells
     other = tmp_path / "other"
     other.mkdir()
@@ -107,7 +108,11 @@ def test_from_a_folder_to_a_run(root: Path, tmp_path: Path) -> None:
     assert ds(other, "run", "--", sys.executable, str(other / "use.py")).exit_code == 0
     (used_there,) = answer(other, "runs")["items"]
     (file,) = answer(other, "show", used_there["id"])["datasets"][0]["files"]
-    assert file["made_by"] == run["id"]
+    # which nobody can open there, so it is said where it is
+    where = json.loads((root / ".dotscience" / "workspace.json").read_text())["id"]
+    assert (file["made_by"], file["made_in"]) == (run["id"], where)
+    shown = ds(other, "show", used_there["id"]).output
+    assert f"written by run {run['id'][:8]} of another workspace" in shown
 
 
 def test_words_for_people(root: Path, tmp_path: Path) -> None:

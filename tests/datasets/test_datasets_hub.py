@@ -108,7 +108,8 @@ def test_from_one_machine_to_another(running: RunningHub, tmp_path: Path) -> Non
     other = Machine(tmp_path / "three", running)
     (other.base / "use").mkdir()
     other.json("use", "init", ".")
-    assert other.json("use", "dataset", "attach", "hub:iris", "in")["id"] == made["id"]
+    there = other.json("use", "dataset", "attach", "hub:iris", "in", "--as", "flowers")
+    assert (there["id"], there["name"]) == (made["id"], "flowers")
     assert (other.base / "use/in/c.csv").exists()
     # what arrived is whole
     for place in ("work", "data/dotscience/datasets/iris"):

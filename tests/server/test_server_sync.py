@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,13 +77,19 @@ class Project:
 
     async def fetch(self) -> dict[str, Any]:
         """Fetch, and wait until that has ended, as the status tells."""
-        assert (await self.done("fetch"))["remote"]
+        return await self._taken("fetch", "fetched")
+
+    async def pull(self) -> dict[str, Any]:
+        """Pull, as :meth:`fetch`."""
+        return await self._taken("pull", "pulled")
+
+    async def _taken(self, what: str, told: str) -> dict[str, Any]:
+        assert (await self.done(what))[told] is None
         deadline = time.monotonic() + 20
-        while (found := await self.get())["activity"] == "fetching":
+        while (found := (await self.get())[told]) is None:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
-        assert not found["error"], found
-        return dict(found["fetched"])
+        return dict(found)
 
     async def log_in(self) -> None:
         body = {"url": self.hub.url, "user": self.user, "password": PASSWORD}
@@ -271,13 +277,13 @@ async def test_commits_of_others_come_and_go_on(
     state = await project.get()
     assert (state["ahead"], state["behind"], state["theirs"]) == (0, 1, theirs)
     events.heard.clear()
-    found = await project.done("pull")
+    found = await project.pull()
     assert (found["state"], found["commits"]) == ("pulled", 1)
     assert (project.tracked.root / "theirs.txt").read_text() == "theirs"
     told = await events.action("committed")
     assert told["head"] == theirs
     await events.wait(lambda data: settled(data) and not data["sync"]["behind"])
-    assert (await project.done("pull"))["state"] == "current"
+    assert (await project.pull())["state"] == "current"
     assert (await project.api("v1/status", path="project"))[1]["status"] == "clean"
 
 
@@ -286,16 +292,17 @@ async def test_nothing_is_overwritten(project: Project, events: Any, tmp_path: P
     await events.wait(settled)
     theirs = await asyncio.to_thread(project.other, tmp_path / "other", "data.csv", "theirs")
     project.tracked.write("data.csv", "mine")
-    status, problem = await project.post("pull")
-    assert (status, problem["code"]) == (409, "uncommitted_changes")
-    assert "data.csv" in problem["message"]
+    failed = await project.pull()
+    assert (failed["state"], failed["code"]) == ("failed", "uncommitted_changes")
+    assert "data.csv" in failed["message"]
+    assert (await project.get())["error"] == ""  # the hub is all right
     assert (project.tracked.root / "data.csv").read_text() == "mine"
     await project.commit("data.csv", "mine")
     await events.wait(lambda data: data["action"] == "sync" and data["sync"]["diverged"])
     found = await project.done("push")
     assert (found["state"], found["head"]) == ("diverged", theirs)
-    status, problem = await project.post("pull")
-    assert (status, problem["code"]) == (409, "diverged")
+    failed = await project.pull()
+    assert (failed["state"], failed["code"]) == ("failed", "diverged")
     state = await project.get()
     assert (state["diverged"], state["ahead"], state["behind"]) == (True, 1, 1)
     assert state["theirs"] == theirs
@@ -431,32 +438,42 @@ async def test_a_hub_that_is_away_for_long(
         assert project.head_there() == head
 
 
-async def test_a_fetch_that_takes_long_holds_up_nobody(project: Project, events: Any) -> None:
-    status, problem = await project.post("fetch")
+@pytest.mark.parametrize(("what", "activity", "told"), [
+    ("fetch", "fetching", "fetched"), ("pull", "pulling", "pulled"),
+])  # fmt: skip
+async def test_taking_that_takes_long_holds_up_nobody(
+    project: Project, events: Any, what: str, activity: str, told: str
+) -> None:
+    status, problem = await project.post(what)
     assert (status, problem["code"]) == (409, "no_remote")
     await project.connect()
     await events.wait(settled)
     slow = threading.Event()
+
+    def came(data: dict[str, Any]) -> str:
+        return str(((data.get("sync") or {}).get(told) or {}).get("state"))
+
     with pytest.MonkeyPatch.context() as patch:
-        fetch = Sync.fetch
+        take = getattr(Sync, what)
 
         def waiting(self: Sync, progress: Progress | None = None) -> Fetched:
             assert slow.wait(20)
-            return fetch(self, progress)
+            return cast(Fetched, take(self, progress))
 
-        patch.setattr(Sync, "fetch", waiting)
+        patch.setattr(Sync, what, waiting)
         events.heard.clear()
-        begun = await project.done("fetch")
-        assert (begun["activity"], begun["fetched"]) == ("fetching", None)
-        assert (await project.done("fetch"))["activity"] == "fetching"  # it is the same one
-        await events.wait(lambda data: data["sync"]["activity"] == "fetching")
+        begun = await project.done(what)
+        assert (begun["activity"], begun[told]) == (activity, None)
+        assert (await project.done(what))["activity"] == activity  # it is the same one
+        await events.wait(lambda data: data["action"] == "sync" and came(data) == "None")
         slow.set()
-        await events.wait(lambda data: (data["sync"]["fetched"] or {}).get("state") == "current")
-        patch.setattr(Sync, "fetch", failing)
-        await project.done("fetch")
-        told = await events.wait(lambda data: data["sync"]["code"] == "busy")
-    assert told["sync"]["error"] == "Somebody else is at it."
-    assert told["sync"]["fetched"] is None
+        await events.wait(lambda data: came(data) == "current")
+        patch.setattr(Sync, what, failing)
+        await project.done(what)
+        found = await events.wait(lambda data: came(data) == "failed")
+    assert found["sync"][told]["code"] == "busy"
+    assert found["sync"][told]["message"] == "Somebody else is at it."
+    assert (found["sync"]["error"], found["sync"]["activity"]) == ("", "idle")
 
 
 def failing(self: Sync, progress: Progress | None = None) -> Fetched:

@@ -10,147 +10,172 @@ Numbers that JSON cannot hold (NaN, infinities) are given as the strings ``nan``
 
 from __future__ import annotations
 
-from .base import (
-    Body,
-    LiveChange,
-    Problem,
-    Scalar,
-)
-from .commits import (
-    Commit,
-    CommitDetail,
-    CommitList,
-    CommitResult,
-    CreateCommit,
-    Diff,
-    FileDifference,
-    FileEntry,
-    FileList,
-    OriginalCommit,
-)
-from .comparison import (
-    Blob,
-    CellOutput,
-    CellPair,
-    ComparedFile,
-    ComparedValue,
-    Comparison,
-    FileComparison,
-    FileType,
-    NotebookComparison,
-    OutputPair,
-    Side,
-    TableCell,
-    TableComparison,
-    TableRow,
-    TextComparison,
-    TextRow,
-)
-from .explore import (
-    Abandoned,
-    Column,
-    ColumnList,
-    Completion,
-    Importance,
-    LiveList,
-    LiveRun,
-    LiveSeries,
-    Overlay,
-    ParameterWeight,
-    Points,
-    RunSeries,
-    Suggestion,
-    Table,
-)
-from .history import (
-    BringBack,
-    BringBackResult,
-    FileHistory,
-    FileVersion,
-    ScratchCopy,
-    ScratchCopyResult,
-)
-from .lineage import (
-    Lineage,
-    LineageNode,
-)
-from .merge import (
-    Choice,
-    Conflict,
-    FinishMerge,
-    Merge,
-    MergeAnswer,
-    MergeCell,
-    MergeDetail,
-    MergeFile,
-    MergeResult,
-    MergeSegment,
-    Resolve,
-    StartMerge,
-)
-from .provenance import (
-    Graph,
-    GraphEdge,
-    GraphNode,
-    LineageChange,
-    LineageComparison,
-    ValueChange,
-)
-from .runs import (
-    Cell,
-    LogInfo,
-    LogText,
-    RunDataset,
-    RunDetail,
-    RunFile,
-    RunList,
-    RunSummary,
-    SeriesInfo,
-    SeriesPoints,
-)
-from .store import (
-    Clone,
-    CloneResult,
-    GcResult,
-    RepairResult,
-    Restore,
-    RestoreResult,
-    Rollback,
-    RollbackResult,
-    SnapshotUsage,
-    Usage,
-    VerifyProblem,
-    VerifyResult,
-)
-from .sync import (
-    ConnectHub,
-    HubLogin,
-    HubLogins,
-    HubProject,
-    HubProjects,
-    LogIn,
-    LogOut,
-    SyncActivity,
-    SyncProgress,
-    SyncRemote,
-    SyncResult,
-    SyncState,
-    SyncStatus,
-)
-from .workspace import (
-    ChangedFile,
-    CreateWorkspace,
-    EngineState,
-    ErrorDetail,
-    NotebookRuns,
-    Status,
-    Version,
-    Workspace,
-    WorkspaceAnswer,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .base import (
+        Body,
+        LiveChange,
+        Problem,
+        Scalar,
+    )
+    from .commits import (
+        Commit,
+        CommitDetail,
+        CommitList,
+        CommitResult,
+        CreateCommit,
+        Diff,
+        FileDifference,
+        FileEntry,
+        FileList,
+        OriginalCommit,
+    )
+    from .comparison import (
+        Blob,
+        CellOutput,
+        CellPair,
+        ComparedFile,
+        ComparedValue,
+        Comparison,
+        FileComparison,
+        FileType,
+        NotebookComparison,
+        OutputPair,
+        Side,
+        TableCell,
+        TableComparison,
+        TableRow,
+        TextComparison,
+        TextRow,
+    )
+    from .datasets import (
+        AttachDataset,
+        AttachedDataset,
+        CreateDataset,
+        DatasetActivity,
+        DatasetMode,
+        DatasetPlace,
+        DatasetStatus,
+        DatasetUse,
+        DatasetVersion,
+        DatasetVersionList,
+        DatasetWork,
+        KnownDataset,
+        KnownDatasets,
+        ListedVersion,
+        NameDataset,
+        RestoreDatasets,
+        SaveDataset,
+    )
+    from .explore import (
+        Abandoned,
+        Column,
+        ColumnList,
+        Completion,
+        Importance,
+        LiveList,
+        LiveRun,
+        LiveSeries,
+        Overlay,
+        ParameterWeight,
+        Points,
+        RunSeries,
+        Suggestion,
+        Table,
+    )
+    from .history import (
+        BringBack,
+        BringBackResult,
+        FileHistory,
+        FileVersion,
+        ScratchCopy,
+        ScratchCopyResult,
+    )
+    from .lineage import (
+        Lineage,
+        LineageNode,
+    )
+    from .merge import (
+        Choice,
+        Conflict,
+        FinishMerge,
+        Merge,
+        MergeAnswer,
+        MergeCell,
+        MergeDetail,
+        MergeFile,
+        MergeResult,
+        MergeSegment,
+        Resolve,
+        StartMerge,
+    )
+    from .provenance import (
+        Graph,
+        GraphEdge,
+        GraphNode,
+        LineageChange,
+        LineageComparison,
+        ValueChange,
+    )
+    from .runs import (
+        Cell,
+        LogInfo,
+        LogText,
+        RunDataset,
+        RunDetail,
+        RunFile,
+        RunList,
+        RunSummary,
+        SeriesInfo,
+        SeriesPoints,
+    )
+    from .store import (
+        Clone,
+        CloneResult,
+        GcResult,
+        RepairResult,
+        Restore,
+        RestoreResult,
+        Rollback,
+        RollbackResult,
+        SnapshotUsage,
+        Usage,
+        VerifyProblem,
+        VerifyResult,
+    )
+    from .sync import (
+        ConnectHub,
+        HubLogin,
+        HubLogins,
+        HubProject,
+        HubProjects,
+        LogIn,
+        LogOut,
+        SyncActivity,
+        SyncProgress,
+        SyncRemote,
+        SyncResult,
+        SyncState,
+        SyncStatus,
+    )
+    from .workspace import (
+        ChangedFile,
+        CreateWorkspace,
+        EngineState,
+        ErrorDetail,
+        NotebookRuns,
+        Status,
+        Version,
+        Workspace,
+        WorkspaceAnswer,
+    )
 
 __all__ = [
     "Abandoned",
+    "AttachDataset",
+    "AttachedDataset",
     "Blob",
     "Body",
     "BringBack",
@@ -175,7 +200,16 @@ __all__ = [
     "Conflict",
     "ConnectHub",
     "CreateCommit",
+    "CreateDataset",
     "CreateWorkspace",
+    "DatasetActivity",
+    "DatasetMode",
+    "DatasetPlace",
+    "DatasetStatus",
+    "DatasetUse",
+    "DatasetVersion",
+    "DatasetVersionList",
+    "DatasetWork",
     "Diff",
     "EngineState",
     "ErrorDetail",
@@ -196,10 +230,13 @@ __all__ = [
     "HubProject",
     "HubProjects",
     "Importance",
+    "KnownDataset",
+    "KnownDatasets",
     "Lineage",
     "LineageChange",
     "LineageComparison",
     "LineageNode",
+    "ListedVersion",
     "LiveChange",
     "LiveList",
     "LiveRun",
@@ -215,6 +252,7 @@ __all__ = [
     "MergeFile",
     "MergeResult",
     "MergeSegment",
+    "NameDataset",
     "NotebookComparison",
     "NotebookRuns",
     "OriginalCommit",
@@ -226,6 +264,7 @@ __all__ = [
     "RepairResult",
     "Resolve",
     "Restore",
+    "RestoreDatasets",
     "RestoreResult",
     "Rollback",
     "RollbackResult",
@@ -235,6 +274,7 @@ __all__ = [
     "RunList",
     "RunSeries",
     "RunSummary",
+    "SaveDataset",
     "Scalar",
     "ScratchCopy",
     "ScratchCopyResult",
@@ -265,3 +305,58 @@ __all__ = [
     "Workspace",
     "WorkspaceAnswer",
 ]
+
+# where each body is: a command imports those that it needs
+_MODULES = {
+    "base": "Body LiveChange Problem Scalar",
+    "commits": (
+        "Commit CommitDetail CommitList CommitResult CreateCommit Diff FileDifference FileEntry "
+        "FileList OriginalCommit"
+    ),
+    "comparison": (
+        "Blob CellOutput CellPair ComparedFile ComparedValue Comparison FileComparison FileType "
+        "NotebookComparison OutputPair Side TableCell TableComparison TableRow TextComparison "
+        "TextRow"
+    ),
+    "datasets": (
+        "AttachDataset AttachedDataset CreateDataset DatasetActivity DatasetMode DatasetPlace "
+        "DatasetStatus DatasetUse DatasetVersion DatasetVersionList DatasetWork KnownDataset "
+        "KnownDatasets ListedVersion NameDataset RestoreDatasets SaveDataset"
+    ),
+    "explore": (
+        "Abandoned Column ColumnList Completion Importance LiveList LiveRun LiveSeries Overlay "
+        "ParameterWeight Points RunSeries Suggestion Table"
+    ),
+    "history": ("BringBack BringBackResult FileHistory FileVersion ScratchCopy ScratchCopyResult"),
+    "lineage": "Lineage LineageNode",
+    "merge": (
+        "Choice Conflict FinishMerge Merge MergeAnswer MergeCell MergeDetail MergeFile "
+        "MergeResult MergeSegment Resolve StartMerge"
+    ),
+    "provenance": "Graph GraphEdge GraphNode LineageChange LineageComparison ValueChange",
+    "runs": (
+        "Cell LogInfo LogText RunDataset RunDetail RunFile RunList RunSummary SeriesInfo "
+        "SeriesPoints"
+    ),
+    "store": (
+        "Clone CloneResult GcResult RepairResult Restore RestoreResult Rollback RollbackResult "
+        "SnapshotUsage Usage VerifyProblem VerifyResult"
+    ),
+    "sync": (
+        "ConnectHub HubLogin HubLogins HubProject HubProjects LogIn LogOut SyncActivity "
+        "SyncProgress SyncRemote SyncResult SyncState SyncStatus"
+    ),
+    "workspace": (
+        "ChangedFile CreateWorkspace EngineState ErrorDetail NotebookRuns Status Version "
+        "Workspace WorkspaceAnswer"
+    ),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # else mypy would take any name
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        return globals().setdefault(name, found)

@@ -54,6 +54,11 @@ class RunFile(Body):
     made_by: str | None = Field(
         None, description="Run that wrote this version of an input, if one did"
     )
+    made_in: str | None = Field(
+        default=None,
+        description="Id of the workspace that this run is in, empty if it is not known; null if it "
+        "is in this one",
+    )
     authority: str = Field(
         default="workload",
         description="As the run's, but derived where the code declared no such file and it was "

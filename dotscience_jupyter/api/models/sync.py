@@ -12,7 +12,9 @@ from pydantic import Field, SecretStr
 from .base import Body
 
 SyncActivity = Literal["idle", "pushing", "fetching", "pulling"]
-SyncState = Literal["nothing", "current", "published", "behind", "diverged", "fetched", "pulled"]
+SyncState = Literal[
+    "nothing", "current", "published", "behind", "diverged", "fetched", "pulled", "failed"
+]
 
 
 class SyncRemote(Body):
@@ -37,11 +39,13 @@ class SyncResult(Body):
     state: SyncState = Field(
         description="nothing: there is no commit on the side that was to give them. current: "
         "there was nothing to move. published: the hub's head is the one here. behind: the hub "
-        "has all of it, and more. diverged: what is here is kept on the hub, beside its head"
+        "has all of it, and more. diverged: what is here is kept on the hub, beside its head. "
+        "failed: the message says why"
     )
     commits: int = Field(description="How many were moved, or by how many the files went forward")
     head: str | None = Field(description="The hub's newest commit")
     message: str
+    code: str = Field(default="", description="The error's code where it failed")
 
 
 class SyncStatus(Body):
@@ -63,7 +67,10 @@ class SyncStatus(Body):
     code: str = Field(description="The error's code")
     retries: bool = Field(description="Whether what failed is tried again by itself")
     fetched: SyncResult | None = Field(
-        description="What the last fetch came to; None while it is under way, and if it failed"
+        description="What the last fetch came to; None while it is under way"
+    )
+    pulled: SyncResult | None = Field(
+        description="What the last pull came to; None while it is under way"
     )
 
 

@@ -8,7 +8,7 @@ and a test holds that each entry has a handler and each handler an entry.
 
 from __future__ import annotations
 
-from . import comparison, explore, history, merge, provenance, resources, sync
+from . import comparison, datasets, explore, history, merge, provenance, resources, sync
 from .base import PATH, Param, Route, pattern, placeholders
 
 __all__ = ["PATH", "ROUTES", "Param", "Route", "find_route", "pattern", "placeholders"]
@@ -21,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     *merge.ROUTES,
     *history.ROUTES,
     *sync.ROUTES,
+    *datasets.ROUTES,
 )
 
 

@@ -92,8 +92,9 @@ ROUTES: tuple[Route, ...] = (
         "pull",
         "POST",
         "/v1/sync/pull",
-        "Fetch, and bring the files to the hub's newest commit where it builds upon what is here",
-        models.SyncResult,
-        errors=(409, 502),
+        "Begin to fetch, and to bring the files to the hub's newest commit where it builds upon "
+        "what is here; the event 'sync' tells when it is done, and the status what came of it",
+        models.SyncStatus,
+        errors=(409,),
     ),
 )

@@ -10,7 +10,18 @@ from jupyter_server.utils import url_path_join
 
 from dotscience_jupyter.api.routes import pattern
 
-from . import comparison, explore, files, history, merge, original, provenance, resources, sync
+from . import (
+    comparison,
+    datasets,
+    explore,
+    files,
+    history,
+    merge,
+    original,
+    provenance,
+    resources,
+    sync,
+)
 from .base import BaseHandler, UnknownPath
 
 HANDLERS: list[type[BaseHandler]] = [
@@ -22,6 +33,7 @@ HANDLERS: list[type[BaseHandler]] = [
     *merge.HANDLERS,
     *history.HANDLERS,
     *sync.HANDLERS,
+    *datasets.HANDLERS,
     *original.HANDLERS,
 ]
 

@@ -149,12 +149,8 @@ class PullHandler(HubHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Take them, and bring the files along."""
-        opened = await self.opened()
-        try:
-            await self.asked(opened.service.sync.pull)
-        finally:
-            opened.told("status")  # which finds the commits and the files that came
+        """Begin to take them, and to bring the files along."""
+        await self.asked((await self.service()).sync.pull)
 
 
 HANDLERS: list[type[BaseHandler]] = [
