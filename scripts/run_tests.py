@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -224,6 +225,8 @@ def main() -> int:
     if unknown := [name for name in names if name not in PARTS]:
         print(f"unknown: {', '.join(unknown)}; one of {', '.join(PARTS)}", file=sys.stderr)
         return 2
+    # a shell has what it starts in the background ignore Ctrl-C, and so would what the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # hundreds of interpreters are started: they find compiled what the first of them imported
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     shutil.rmtree(OUT, ignore_errors=True)

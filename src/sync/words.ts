@@ -64,9 +64,7 @@ export function hubWords(
   }
   // What passes by itself is tried again now and then: no word about each attempt.
   const isRetry =
-    activity === 'pushing' &&
-    !progress &&
-    (AWAY.has(code) || code === LOCKED);
+    activity === 'pushing' && !progress && (AWAY.has(code) || code === LOCKED);
   if (activity !== 'idle' && !isRetry) {
     return {
       state: 'busy',

@@ -202,10 +202,11 @@ def test_settings_come_from_a_file_and_the_command_line_is_stronger(
     assert terminal.error("user", "list", "--config", str(file), code=2)["code"] == "usage"
 
 
-def test_what_is_not_there_yet_is_said(terminal: Terminal) -> None:
-    told = terminal.error("start", "--storage", "zfs://tank/hub")
-    assert told["code"] == "invalid_request"
-    assert "s3://BUCKET" in told["message"]
+def test_what_a_storage_is_called_is_said(terminal: Terminal) -> None:
+    for storage in ("zfs://tank/hub", "gs://tank/hub"):
+        told = terminal.error("start", "--storage", storage)
+        assert told["code"] == "invalid_request"
+        assert "zfs:POOL/ROOT" in told["message"]
     assert not terminal.data.exists()
 
 

@@ -65,8 +65,8 @@ class Place:
             raise ApiError(
                 400,
                 "invalid_request",
-                f"Content cannot be kept in {url!r}. The storage is s3://BUCKET or "
-                "s3://BUCKET/PREFIX; without one, content is in the data folder.",
+                f"Content cannot be kept in {url!r}. The storage is s3://BUCKET, "
+                "s3://BUCKET/PREFIX or zfs:POOL/ROOT; without one, content is in the data folder.",
             )
         if endpoint and not endpoint.startswith(("http://", "https://")):
             raise ApiError(

@@ -61,7 +61,7 @@ class PoolPlace:
                 400,
                 "invalid_request",
                 f"Content cannot be kept in {url!r}. The storage is zfs:POOL/ROOT, with the name "
-                "of a data set that is there.",
+                "of a data set that is there; or s3://BUCKET/PREFIX.",
             )
         return cls(dataset)
 
