@@ -50,7 +50,7 @@ def test_every_body_is_found_where_it_is_looked_for():
             if inspect.isclass(body) and body.__module__ == module.__name__:
                 assert name.startswith("_") or models._MODULE_OF[name] == file.stem
     with pytest.raises(AttributeError, match="NoSuchBody"):
-        models.NoSuchBody  # noqa: B018
+        models.NoSuchBody  # noqa: B018 - to look for it is to fail
 
 
 def test_what_does_not_fit_its_type_stays_text():

@@ -125,7 +125,7 @@ class Hub:
 
 
 def upload(hub: Hub, *, is_first: bool = False) -> StreamUpload:
-    return StreamUpload(Engine(), hub, is_first=is_first)  # type: ignore[arg-type]
+    return StreamUpload(Engine(), hub, is_first=is_first)  # type: ignore[arg-type]  # a part of one
 
 
 def test_what_is_new_since_what_the_hub_has_is_sent() -> None:

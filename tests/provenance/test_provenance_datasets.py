@@ -158,10 +158,13 @@ def several(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 def named(graph: Graph) -> set[str]:
-    names = {
-        node.id: f"{node.workspace}:{node.run.id if node.run else node.file.path}"  # type: ignore[union-attr]
-        for node in graph.nodes
-    }
+    names = {}
+    for node in graph.nodes:
+        if node.run is None:
+            assert node.file is not None
+            names[node.id] = f"{node.workspace}:{node.file.path}"
+        else:
+            names[node.id] = f"{node.workspace}:{node.run.id}"
     signs = {"read": ">", "wrote": ">", "same": "="}
     return {f"{names[e.source]} {signs[e.kind]} {names[e.target]}" for e in graph.edges}
 

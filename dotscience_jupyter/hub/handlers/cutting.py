@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from typing import BinaryIO, ClassVar
 
 from dotscience_jupyter.api.errors import ApiError
@@ -17,7 +18,7 @@ from .base import UploadHandler
 _SECONDS = 60.0
 
 
-class CutHandler(UploadHandler):
+class CutHandler(UploadHandler, ABC):
     """Base of handlers of such uploads to a project."""
 
     _cut_ones: ClassVar[dict[str, set[asyncio.Future[None]]]]  # by project
@@ -54,6 +55,6 @@ class CutHandler(UploadHandler):
                 self._cut_ones.pop(self.info.id, None)
 
     @staticmethod
+    @abstractmethod
     def take_in(opened: Project, file: BinaryIO) -> object:
         """Take in a body, or the beginning of one. Raise SnapshotError or ApiError."""
-        raise NotImplementedError
