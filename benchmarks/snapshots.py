@@ -14,6 +14,8 @@ freeze the same folder, in turns, each into a store of its own:
 - edit: 1 MiB overwritten in the middle of the large file and ten small files rewritten;
 - insert: 1 MiB inserted in the middle of the large file (M only);
 - restore: the last state into a new folder, which is compared with the original.
+- cold: the same with nothing of any file in the system's page cache, as long after the snapshot (as
+  root; a file system in memory stays there).
 
 A tool's time is that of its whole process, ours as well; "in a server" is the time of the call
 alone, as in a Jupyter server that runs already, "watched" the same while the server watches the
@@ -41,6 +43,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +54,8 @@ from dotscience_jupyter.snapshots import open_engine
 MIB = 1 << 20
 BIG = "large.bin"
 SECTIONS = ("peers", "reflink", "btrfs", "zfs")
-OPERATIONS = ("first", "unchanged", "edit", "insert", "restore")
+OPERATIONS = ("first", "unchanged", "edit", "insert", "restore", "cold")
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 
 
 # -- what is frozen ------------------------------------------------------------------------------
@@ -288,9 +292,13 @@ def call(what: str, data: str, store: str, to: str = "") -> None:
 # -- measuring -----------------------------------------------------------------------------------
 
 
-def timed(action: Callable[[], Any], peer: Peer | None = None) -> tuple[float, float | None]:
+def timed(
+    action: Callable[[], Any], peer: Peer | None = None, *, cold: bool = False
+) -> tuple[float, float | None]:
     """Return how long an action took, and the time it tells itself."""
     os.sync()
+    if cold:
+        DROP_CACHES.write_text("3")
     if peer is not None:
         peer.__dict__.pop("took", None)
     started = time.perf_counter()
@@ -358,6 +366,8 @@ def peers(base: Path, kind: str, names: list[type[Peer]], scale: float) -> Figur
     for operation in OPERATIONS:
         if operation == "insert" and kind != "M":
             continue
+        if operation == "cold" and not os.access(DROP_CACHES, os.W_OK):
+            continue
         if operation == "edit":
             edit(data)
         elif operation == "insert":
@@ -369,9 +379,10 @@ def peers(base: Path, kind: str, names: list[type[Peer]], scale: float) -> Figur
             once = timed(lambda: walk(str(data)))[0]
             note("scandir + lstat", operation, once if operation == "unchanged" else None)
         for tool in tools:
-            if operation == "restore":
+            if operation in ("restore", "cold"):
                 to = base / f"restored-{tool.name}"
-                took, inner = timed(lambda tool=tool, to=to: tool.restore(to), tool)
+                take = partial(tool.restore, to)
+                took, inner = timed(take, tool, cold=operation == "cold")
                 if not same(data, to):
                     raise RuntimeError(f"{tool.name} restored something else")
                 shutil.rmtree(to)
