@@ -20,6 +20,7 @@ import {
   runAll,
   seriousProblems,
   shot,
+  startTracking,
   test,
   writeNotebook
 } from './helpers';
@@ -43,9 +44,7 @@ test('a folder becomes a dataset that runs use', async ({ page }) => {
   await test.step('it is made of a folder, and attached', async () => {
     await open(page, `${folder}/read.ipynb`);
     await openPanel(page);
-    await panel(page)
-      .getByRole('button', { name: 'Start tracking this folder' })
-      .click();
+    await startTracking(page, folder);
     await expect(section.getByRole('status')).toHaveText('No datasets');
     // all of it with the keyboard
     await section.getByRole('button', { name: 'No datasets' }).press('Enter');

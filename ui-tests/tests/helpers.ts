@@ -157,6 +157,16 @@ export async function openPanel(page: Page): Promise<void> {
 }
 
 /**
+ * Have the panel start tracking a folder, once that is the one it tells of.
+ */
+export async function startTracking(page: Page, folder: string): Promise<void> {
+  await expect(panel(page)).toContainText(`The folder is ${folder}.`);
+  await panel(page)
+    .getByRole('button', { name: 'Start tracking this folder' })
+    .click();
+}
+
+/**
  * Run all cells of the notebook at hand; returns when the last one has ended.
  */
 export async function runAll(page: Page): Promise<void> {

@@ -18,6 +18,7 @@ import {
   runAll,
   seriousProblems,
   shot,
+  startTracking,
   test,
   writeNotebook,
   writeRuns
@@ -37,9 +38,7 @@ test('tracking starts with the button; changes are seen and committed', async ({
   fs.writeFileSync(path.join(FILES, folder, 'notes.txt'), 'first\n');
   await open(page, `${folder}/notes.txt`);
   await openPanel(page);
-  await panel(page)
-    .getByRole('button', { name: /start tracking/i })
-    .click();
+  await startTracking(page, folder);
   await expect(panel(page)).toContainText(/import dotscience/);
   await shot(page, '10-empty');
 
