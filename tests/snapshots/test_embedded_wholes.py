@@ -16,6 +16,7 @@ from dotscience_jupyter.snapshots import Edit, EmbeddedEngine
 from dotscience_jupyter.snapshots.embedded import prefixes, wholes
 from dotscience_jupyter.snapshots.embedded.database import MissingObjectError
 from dotscience_jupyter.snapshots.embedded.objects import Item
+from dotscience_jupyter.snapshots.embedded.packs import Pack
 from dotscience_jupyter.snapshots.embedded.readahead import Reader
 from dotscience_jupyter.snapshots.embedded.wholes import is_whole
 from dotscience_jupyter.snapshots.engine import CorruptStoreError
@@ -32,9 +33,9 @@ class Store:
         self.read = 0
         fetch = Reader.fetch
 
-        def counted(reader: Reader, pack: object, offset: int, length: int) -> memoryview | None:
+        def counted(reader: Reader, pack: Pack, offset: int, length: int) -> memoryview | None:
             self.read += length
-            return fetch(reader, pack, offset, length)  # type: ignore[arg-type]
+            return fetch(reader, pack, offset, length)
 
         patch.setattr(Reader, "fetch", counted)
         # so that a few megabytes have several places, and several runs

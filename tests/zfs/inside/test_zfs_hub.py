@@ -10,6 +10,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cutting import proxy
@@ -61,8 +62,8 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
     made: list[Connection] = []
 
     class Noted(Connection):
-        def __init__(self, *given: object) -> None:
-            super().__init__(*given)  # type: ignore[arg-type]
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
             made.append(self)
 
     monkeypatch.setattr(synced, "Connection", Noted)
@@ -264,7 +265,7 @@ def test_what_arrives_is_content(
     with services.projects.open(info) as project:
         assert project.arrivals is not None
         hub = Direct(project.arrivals)
-        upload = StreamUpload(engine, hub, is_first=True)  # type: ignore[arg-type]
+        upload = StreamUpload(engine, hub, is_first=True)  # type: ignore[arg-type]  # a part of one
         assert upload.send([first, second, third]) == {first, second}
         assert hub.sent[0] > 5 << 18 > 2 * hub.sent[1]
         for snapshot in (first, second):
