@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -97,6 +99,7 @@ def server(python: str, count: int, keep: Path | None = None) -> Iterator[str]:
             [python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}",
              "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
+            start_new_session=True,
         )  # fmt: skip
         url = f"http://127.0.0.1:{port}"
         try:
@@ -110,7 +113,8 @@ def server(python: str, count: int, keep: Path | None = None) -> Iterator[str]:
                 raise RuntimeError("MLflow's server does not answer.")
             yield url
         finally:
-            process.terminate()
+            # its workers would first end what they are at, which may take minutes
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

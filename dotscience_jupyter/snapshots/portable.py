@@ -30,6 +30,15 @@ class PortableEngine(Engine):
         """The engine whose hubs may take what :meth:`send` writes; "" if none can."""
         return ""
 
+    @property
+    def takes_streams(self) -> str:
+        """The engine whose hubs may give what :meth:`receive` takes; "" if none can."""
+        return ""
+
+    def bases(self) -> builtins.list[str]:
+        """Return the snapshots since which what is new can be received so, the oldest first."""
+        return []
+
     def ancestors(self, snapshot: str) -> builtins.list[str] | None:
         """Return the snapshots since which what is new in one can be sent so, the oldest first.
 

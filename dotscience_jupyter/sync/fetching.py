@@ -28,12 +28,10 @@ from dotscience_jupyter.snapshots.embedded.equals import is_foreign
 from .errors import OfflineError, RefusedError, SyncError
 from .hubproject import HubProject
 from .lines import Line, read_line
+from .streaming import HOLD, StreamDownload
 
 REMOTE_HEAD = "remote/HEAD"
 """The ref of the records that says which of the hub's commits are here."""
-
-HOLD = "received"
-"""The tag of content whose commit is not recorded yet; what was received by hand has it too."""
 
 STREAMS = 100
 """Snapshots that are asked for at once."""
@@ -71,6 +69,7 @@ class Fetching:
         self._engine = engine
         self._hub = hub
         self._progress = progress
+        self._streams = StreamDownload(engine, hub, progress)
         self._bases: dict[str, str] = {}  # by the id of the engine that took them
 
     def run(self) -> Fetched:
@@ -131,10 +130,13 @@ class Fetching:
         new = [line for line in lines if line.id not in known]
         exchange = self._engine.exchange
         equals = self._equals(new)
+        self._streams.take(self._absent(equals))
+        for snapshot, equal in self._absent(equals).items():
+            exchange.equate(snapshot, *equal)
         if bases := self._wanted(new, equals):
             ContentDownload(exchange, self._hub, self._progress).take(bases)
         for snapshot, equal in equals.items():
-            if exchange.content_id(snapshot) != equal.content:
+            if self._engine.content_id(snapshot) != equal.content:
                 raise SyncError(
                     "damaged",
                     f"What the hub has of the snapshot {snapshot} is not what its content id says. "
@@ -148,22 +150,24 @@ class Fetching:
         snapshots = {line.snapshot for line in lines}
         self._engine.hold(snapshots, COMMIT_HOLD)
         exchange.release(snapshots, HOLD)
+        self._engine.release(equals, HOLD)
         return len(taken.new)
 
     def _equals(self, lines: list[Line]) -> dict[str, Equal]:
-        """Return what snapshots of other engines are that are not here, and note it."""
-        named = dict.fromkeys(line.snapshot for line in lines)
-        foreign = [each for each in named if is_foreign(each) and not self._engine.exists(each)]
+        """Return what snapshots of other engines are; those that are here may be left out."""
+        foreign = dict.fromkeys(line.snapshot for line in lines if is_foreign(line.snapshot))
         found = self._hub.equals(foreign) if foreign else {}
         for snapshot in foreign:
-            if snapshot not in found:
+            if snapshot not in found and not self._engine.exists(snapshot):
                 raise SyncError(
                     "damaged",
                     f"The hub does not say what it has of the snapshot {snapshot}, so its commits "
                     "cannot be taken. Nothing was changed here. Tell the hub's administrator.",
                 )
-            self._engine.exchange.equate(snapshot, *found[snapshot])
-        return found
+        return {each: found[each] for each in foreign if each in found}
+
+    def _absent(self, equals: Mapping[str, Equal]) -> dict[str, Equal]:
+        return {each: equals[each] for each in equals if not self._engine.exists(each)}
 
     def _wanted(self, lines: list[Line], equals: Mapping[str, Equal]) -> dict[str, str]:
         """Return the hub's ids of snapshots that are not here, and what each builds upon."""

@@ -68,7 +68,7 @@ class HubProject:
     Attributes
     ----------
     streams : frozenset of str
-        The engines whose streams the hub takes, as far as :meth:`refs` told.
+        The engines whose streams the hub takes and gives, as far as :meth:`refs` told.
     """
 
     def __init__(self, connection: Connection, project: str) -> None:
@@ -157,6 +157,21 @@ class HubProject:
         """Ask for a snapshot that was received to be read; return what it is on the hub."""
         document = {"snapshot": snapshot}
         return _equal(self.connection.json("POST", f"{self._path}/streams/take", document))
+
+    def offered(self, snapshots: Sequence[str]) -> set[str]:
+        """Ask which snapshots can be had as streams, because this user had sent them so."""
+        found: set[str] = set()
+        for start in range(0, len(snapshots), MOST_EQUALS):
+            document = {"snapshots": list(snapshots[start : start + MOST_EQUALS])}
+            found.update(map(str, self._list("streams/offered", document, "snapshots")))
+        return found
+
+    def stream(
+        self, snapshot: str, have: Sequence[str], resume: str
+    ) -> AbstractContextManager[BinaryIO]:
+        """Ask for a snapshot as a stream: what is new since the newest of those that are here."""
+        document = {"snapshot": snapshot, "have": list(have[-MOST_EQUALS:]), "resume": resume}
+        return self.connection.stream(f"{self._path}/streams/get", document)
 
     def equate(self, equals: Mapping[str, Equal]) -> None:
         """Tell what snapshots of other engines are, before commits with these are published."""

@@ -1,25 +1,36 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Snapshots on their way to a hub as streams of the file system that both sides are on.
+"""Snapshots on their way to and from a hub as streams of the file system that both sides are on.
 
-Only blocks travel that are new since a snapshot that the hub has, and nothing is cut into chunks
-for it here. Whatever cannot go so goes as objects, as between all others.
+Only blocks travel that are new since a snapshot that the other side has, and nothing is cut into
+chunks for it in the workspace. Whatever cannot go so goes as objects, as between all others.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
-from dotscience_jupyter.snapshots import Equal, PortableEngine, Progress, SnapshotError
+from dotscience_jupyter.snapshots import (
+    Equal,
+    PortableEngine,
+    Progress,
+    SnapshotError,
+    TransferError,
+)
 
-from .errors import OfflineError, RefusedError
+from .errors import OfflineError, RefusedError, SyncError
 from .hubproject import MOST_EQUALS, HubProject
 
+HOLD = "received"
+"""The tag of content whose commit is not recorded yet; what was received by hand has it too."""
+
 _PIECE = 1 << 20
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 log = logging.getLogger("dotscience.sync")
 
@@ -171,3 +182,75 @@ class StreamUpload:
         self._bytes += count
         if self._progress is not None:
             self._progress(self._bytes, 0, "Sending content")
+
+
+class StreamDownload:
+    """Streams of one fetch. The parameters are those of :class:`StreamUpload`."""
+
+    def __init__(
+        self, engine: PortableEngine, hub: HubProject, progress: Progress | None = None
+    ) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._progress = progress
+        self._failed = False
+
+    def take(self, snapshots: Mapping[str, Equal]) -> None:
+        """Take and hold those snapshots that can come so and are what they should be.
+
+        Parameters
+        ----------
+        snapshots
+            What they are on the hub, the oldest first.
+
+        Raises
+        ------
+        SyncError
+            If the connection is cut for longer than it is waited for, or there is no room.
+        """
+        kind = self._engine.takes_streams
+        if self._failed or not snapshots or not kind or kind not in self._hub.streams:
+            return
+        try:
+            offered = self._hub.offered([*snapshots])
+            for snapshot in snapshots:
+                if snapshot in offered:
+                    self._take(snapshot, snapshots[snapshot].content)
+        except (RefusedError, SnapshotError) as error:
+            # the other way tells what is wrong, if it is wrong for that too
+            log.warning("Snapshots come from the hub as objects: %s", error)
+            self._failed = True
+
+    def _take(self, snapshot: str, content: str) -> None:
+        """Take one; after a cut what is left of it."""
+        patience = self._hub.connection.patience
+        failed, anew = 0, False
+        while True:
+            patience.check()
+            token = "" if anew else self._token(snapshot)
+            try:
+                with self._hub.stream(snapshot, self._engine.bases(), token) as source:
+                    found = self._engine.receive(source, self._progress)
+                break
+            except TransferError as error:
+                if getattr(error.__cause__, "errno", 0) in _NO_ROOM:
+                    raise SyncError("unwritable", str(error)) from error
+                cut = OfflineError(str(error))
+            except RefusedError as error:
+                if error.code != "resume" or anew:
+                    raise
+                anew = True
+                cut = OfflineError(error.message)
+            except OfflineError as error:
+                cut = error
+            # what arrived is progress, and whoever makes progress is not tired
+            failed = 0 if self._token(snapshot) not in ("", token) else failed + 1
+            patience.wait(max(failed, 1), cut)
+        if found != snapshot or self._engine.content_id(snapshot) != content:
+            self._engine.destroy(found)
+            raise SnapshotError(f"The hub sent something else than the snapshot {snapshot}.")
+        # whoever is killed before the commit is recorded has it to go on from
+        self._engine.hold([snapshot], HOLD)
+
+    def _token(self, snapshot: str) -> str:
+        return self._engine.partial().get(snapshot, "")

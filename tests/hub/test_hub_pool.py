@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub.config import Config, Services
 from dotscience_jupyter.hub.storage import parse_place
 from dotscience_jupyter.hub.storage.pool import Pool, PoolPlace
-from dotscience_jupyter.snapshots import Equal
+from dotscience_jupyter.snapshots import Equal, SnapshotError, TransferError
 from dotscience_jupyter.sync.errors import OfflineError, RefusedError, SyncError
-from dotscience_jupyter.sync.streaming import StreamUpload
+from dotscience_jupyter.sync.streaming import StreamDownload, StreamUpload
 
 
 def test_places() -> None:
@@ -65,6 +67,8 @@ def test_a_hub_that_is_not_on_zfs_takes_no_streams(running: RunningHub) -> None:
         ("streams", b"dssend1\n"),
         ("streams/have", {"snapshots": [zfs]}),
         ("streams/take", {"snapshot": zfs}),
+        ("streams/offered", {"snapshots": [zfs]}),
+        ("streams/get", {"snapshot": zfs}),
     ):
         answer = running.call("POST", f"{path}/{address}", alice, body)
         assert (answer.status, answer.json()["code"]) == (409, "no_streams")
@@ -174,6 +178,112 @@ def test_what_the_hub_refuses_goes_as_objects() -> None:
     hub = Hub(have="a")
     hub.wrong = "b"
     assert upload(hub).send(["b", "c"]) == set()
+
+
+class Receiver:
+    """Receives what :class:`Giver` gives; at first only the beginning of it."""
+
+    takes_streams = "zfs"
+
+    def __init__(self, have: Sequence[str] = (), cuts: int = 0, error: int = 0) -> None:
+        self.have = list(have)
+        self.cuts = cuts
+        self.error = error
+        self.tokens: dict[str, str] = {}
+        self.held: list[str] = []
+
+    def bases(self) -> list[str]:
+        return self.have
+
+    def partial(self) -> dict[str, str]:
+        return self.tokens
+
+    def receive(self, source: str, progress: object) -> str:
+        snapshot = source.partition(" ")[0]
+        if self.cuts:
+            self.cuts -= 1
+            self.tokens[snapshot] = f"token {self.cuts}"
+            raise TransferError("cut") from OSError(self.error, "")
+        self.tokens.pop(snapshot, None)
+        self.have.append(snapshot)
+        return snapshot
+
+    def content_id(self, snapshot: str) -> str:
+        return f"content of {snapshot}"
+
+    def hold(self, snapshots: list[str], tag: str) -> None:
+        self.held += snapshots
+
+    def destroy(self, snapshot: str) -> None:
+        self.have.remove(snapshot)
+
+
+class Giver:
+    """Gives streams; of a it does not know any token."""
+
+    streams = frozenset({"zfs"})
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.connection = self
+        self.patience = quick()
+        self.offers = {"a", "b", "c"}
+
+    def offered(self, snapshots: Sequence[str]) -> set[str]:
+        return self.offers & {*snapshots}
+
+    @contextmanager
+    def stream(self, snapshot: str, have: Sequence[str], resume: str) -> Iterator[str]:
+        if snapshot == "a" and resume:
+            raise RefusedError(409, "resume", "no such token", {})
+        self.asked.append(f"{snapshot} since {''.join(have)} {resume}".strip())
+        yield self.asked[-1]
+
+
+def download(receiver: Receiver, giver: Giver, snapshots: str, content: str = "") -> list[str]:
+    """Take snapshots; return what was asked for."""
+    equals = {each: Equal("", content or f"content of {each}") for each in snapshots}
+    StreamDownload(receiver, giver).take(equals)  # type: ignore[arg-type]  # parts of them
+    return giver.asked
+
+
+def test_what_the_hub_offers_comes_and_is_held() -> None:
+    receiver = Receiver("x")
+    assert download(receiver, Giver(), "abd") == ["a since x", "b since xa"]
+    assert receiver.held == ["a", "b"]
+    for give, take in ((frozenset[str](), "zfs"), (frozenset({"zfs"}), "")):
+        giver = Giver()
+        giver.streams, receiver.takes_streams = give, take
+        assert download(receiver, giver, "c") == []
+
+
+def test_what_comes_and_is_cut_goes_on_by_its_token() -> None:
+    receiver = Receiver(cuts=6)  # more often than one is patient without progress
+    asked = download(receiver, Giver(), "b")
+    assert (asked[0], asked[1], len(asked)) == ("b since", "b since  token 5", 7)
+    receiver = Receiver()
+    receiver.tokens["a"] = "of long ago"
+    assert download(receiver, Giver(), "a") == ["a since"], "it is begun anew"
+    receiver = Receiver(cuts=1, error=errno.ENOSPC)
+    with pytest.raises(SyncError) as told:
+        download(receiver, Giver(), "b")
+    assert told.value.code == "unwritable"
+    giver = Giver()
+    giver.patience.stopped.set()
+    with pytest.raises(SyncError, match="stopped"):
+        download(receiver, giver, "b")
+
+
+def test_what_is_not_what_it_should_be_goes_and_nothing_comes_so_any_more() -> None:
+    receiver = Receiver()
+    assert download(receiver, Giver(), "ab", "content of b") == ["a since"]
+    assert (receiver.have, receiver.held) == ([], [])
+
+    class Broken(Receiver):
+        def receive(self, source: str, progress: object) -> str:
+            raise SnapshotError("it cannot be received")
+
+    assert download(Broken(), Giver(), "ab") == ["a since"]
 
 
 @pytest.fixture(autouse=True)

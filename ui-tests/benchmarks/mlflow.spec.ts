@@ -7,7 +7,7 @@
  */
 
 import type { Page } from '@playwright/test';
-import { expect, test } from '@playwright/test';
+import { test } from '@playwright/test';
 
 import { row } from './figures';
 
@@ -23,21 +23,31 @@ async function shown(page: Page): Promise<string> {
   ).join();
 }
 
-/** Do something, and measure until other runs are shown, in ms. */
-async function change(page: Page, act: () => Promise<void>): Promise<number> {
+/** Do something, and measure until other runs are shown, in ms; null if that takes too long. */
+async function change(
+  page: Page,
+  act: () => Promise<void>
+): Promise<number | null> {
   const before = await shown(page);
   const start = Date.now();
   await act();
-  await expect
-    .poll(
-      async () => {
-        const now = await shown(page);
-        return now !== '' && now !== before;
-      },
-      { timeout: PATIENCE, intervals: [20] }
-    )
-    .toBe(true);
-  return Date.now() - start;
+  while (Date.now() - start < PATIENCE) {
+    const now = await shown(page);
+    if (now !== '' && now !== before) {
+      return Date.now() - start;
+    }
+    await page.waitForTimeout(20);
+  }
+  return null;
+}
+
+/** A row of the table, of measurements that end with the first one that took too long. */
+function answered(name: string, times: number[], ended: boolean): string {
+  const seconds = PATIENCE / 1000;
+  const late = `| ${name} | none within ${seconds} s | | |`;
+  return times.length === 0
+    ? late
+    : row(name, times) + (ended ? '' : `\n${late}`);
 }
 
 test('a list of many runs in MLflow', async ({ page }) => {
@@ -56,14 +66,30 @@ test('a list of many runs in MLflow', async ({ page }) => {
   }
 
   const sorted: number[] = [];
+  let sorts = true;
   for (const key of ['accuracy', 'loss', 'f1', 'model', 'rmse']) {
     await page.getByRole('button', { name: /^Sort/ }).click();
     await page.getByPlaceholder('Search').last().fill(key);
     const item = page.getByRole('menuitemcheckbox', { name: key }).first();
-    sorted.push(await change(page, () => item.click()));
+    const took = await change(page, () => item.click());
+    sorts = took !== null;
+    if (took === null) {
+      break; // it is still at it, so all that is asked after it would wait too
+    }
+    sorted.push(took);
+  }
+  if (!sorts) {
+    await page.evaluate(() => localStorage.clear()); // it would sort so again
+    await page.goto('about:blank');
+    await page.goto(`${URL}/#/experiments/0/runs`);
+    await page
+      .getByRole('link', { name: /^run \d+$/ })
+      .first()
+      .waitFor({ timeout: 5 * PATIENCE });
   }
 
   const filtered: number[] = [];
+  let filters = true;
   const search = page.getByPlaceholder(/metrics\.rmse/);
   for (const where of [
     'metrics.accuracy > 0.9',
@@ -73,7 +99,12 @@ test('a list of many runs in MLflow', async ({ page }) => {
     ''
   ]) {
     await search.fill(where);
-    filtered.push(await change(page, () => search.press('Enter')));
+    const took = await change(page, () => search.press('Enter'));
+    filters = took !== null;
+    if (took === null) {
+      break;
+    }
+    filtered.push(took);
   }
 
   const frames = page.evaluate(
@@ -110,8 +141,8 @@ test('a list of many runs in MLflow', async ({ page }) => {
       '| | median | 95 % | worst |',
       '|---|---|---|---|',
       row('opened with its page → first rows', opened),
-      row('sorted → first rows', sorted),
-      row('filtered → first rows', filtered),
+      answered('sorted → first rows', sorted, sorts),
+      answered('filtered → first rows', filtered, filters),
       row('a frame while scrolling the 100 runs', scrolled)
     ].join('\n')
   );

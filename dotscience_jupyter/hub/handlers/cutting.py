@@ -54,7 +54,6 @@ class CutHandler(UploadHandler, ABC):
             if not under_way:
                 self._cut_ones.pop(self.info.id, None)
 
-    @staticmethod
     @abstractmethod
-    def take_in(opened: Project, file: BinaryIO) -> object:
+    def take_in(self, opened: Project, file: BinaryIO) -> object:
         """Take in a body, or the beginning of one. Raise SnapshotError or ApiError."""

@@ -18,7 +18,8 @@ from dotscience_jupyter.hub.storage.arrivals import Arrivals
 
 from .base import HubHandler
 from .cutting import CutHandler
-from .sync import EqualSnapshot, Foreign
+from .sending import Sending
+from .sync import MOST_EQUALS, EqualSnapshot, Foreign
 
 
 class Arrived(Body):
@@ -34,6 +35,18 @@ class Taken(Body):
     """A snapshot that was received."""
 
     snapshot: str = Field(max_length=200)
+
+
+class WantedStream(Body):
+    """A snapshot that is wanted as a stream, and what the asker has already."""
+
+    snapshot: str = Field(max_length=200)
+    have: list[str] = Field(
+        default=[], max_length=MOST_EQUALS, description="Snapshots since which it may be"
+    )
+    resume: str = Field(
+        default="", max_length=4096, description="The token of a transfer that was cut"
+    )
 
 
 class StreamStateHandler(HubHandler):
@@ -73,11 +86,48 @@ class StreamHandler(CutHandler):
 
         self.answer(await self.in_project(work))
 
-    @staticmethod
-    def take_in(opened: Project, file: BinaryIO) -> str:
+    def take_in(self, opened: Project, file: BinaryIO) -> str:
         """Receive it: of one that was cut ZFS keeps what arrived, with a token to go on with."""
         with blamed_on_sender():
-            return _arrivals(opened).receive(file)
+            return _arrivals(opened).receive(file, self.asker.id)
+
+
+class StreamOfferHandler(HubHandler):
+    """Which snapshots can be had as streams."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(Foreign, body=Foreign, errors=(409,))
+    }
+
+    async def post(self, project: str) -> None:
+        """Answer with those of the ones that are asked about that the asker had sent."""
+        asked, reader = self.body(Foreign), self.asker.id
+
+        def work(opened: Project) -> Foreign:
+            return Foreign(snapshots=_arrivals(opened).offered(asked.snapshots, reader))
+
+        self.answer(await self.in_project(work))
+
+
+class StreamGetHandler(HubHandler):
+    """A stream that leaves."""
+
+    needs: ClassVar[dict[str, Need]] = {"POST": Need.READ}
+    operations: ClassVar[dict[str, Operation]] = {
+        "POST": Operation(BYTES, body=WantedStream, errors=(409,))
+    }
+
+    async def post(self, project: str) -> None:
+        """Answer with it, to the one who had sent it."""
+        asked, reader = self.body(WantedStream), self.asker.id
+        self.set_header("Content-Type", "application/octet-stream")
+        async with self.opened() as opened:
+
+            def work(to: BinaryIO) -> None:
+                _arrivals(opened).send(asked.snapshot, reader, asked.have, asked.resume, to)
+
+            await Sending(self).run(work)
 
 
 class StreamTakeHandler(HubHandler):
@@ -99,8 +149,8 @@ def _arrivals(opened: Project) -> Arrivals:
         raise ApiError(
             409,
             "no_streams",
-            "The content of this hub is not on ZFS, so it takes no streams of ZFS. Nothing was "
-            "changed. Send objects instead.",
+            "The content of this hub is not on ZFS, so it takes and gives no streams of ZFS. "
+            "Nothing was changed. Objects are what it takes and gives.",
         )
     return opened.arrivals
 
@@ -117,4 +167,6 @@ ROUTES: list[tuple[str, type[HubHandler]]] = [
     (rf"{_PROJECT}/streams", StreamHandler),
     (rf"{_PROJECT}/streams/have", StreamStateHandler),
     (rf"{_PROJECT}/streams/take", StreamTakeHandler),
+    (rf"{_PROJECT}/streams/offered", StreamOfferHandler),
+    (rf"{_PROJECT}/streams/get", StreamGetHandler),
 ]

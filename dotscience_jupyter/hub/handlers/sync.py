@@ -216,8 +216,7 @@ class ObjectsHandler(CutHandler):
         await self.in_project(self.take_in, file)
         self.set_status(204)
 
-    @staticmethod
-    def take_in(opened: Project, file: BinaryIO) -> object:
+    def take_in(self, opened: Project, file: BinaryIO) -> object:
         """Take in what there is of a body."""
         with blamed_on_sender():
             return opened.engine.unpack(file)

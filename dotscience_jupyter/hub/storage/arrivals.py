@@ -25,8 +25,8 @@ from dotscience_jupyter.snapshots import (
     SnapshotError,
     TransferError,
 )
-from dotscience_jupyter.snapshots.native.engine import NativeEngine
 from dotscience_jupyter.snapshots.native.portable import PortableNative
+from dotscience_jupyter.snapshots.zfs import ZfsEngine
 from dotscience_jupyter.snapshots.zfs.errors import ZfsError
 from dotscience_jupyter.snapshots.zfs.replicas import NotMountedError
 
@@ -55,7 +55,7 @@ class Arrivals:
         Whose streams it takes.
     """
 
-    def __init__(self, native: NativeEngine, store: Path, lock: Path, most: int) -> None:
+    def __init__(self, native: ZfsEngine, store: Path, lock: Path, most: int) -> None:
         self.kind = native.name
         self._native = native
         self._portable = PortableNative(native, store)
@@ -98,8 +98,14 @@ class Arrivals:
                 {each: cut[each] for each in asked if each in cut},
             )
 
-    def receive(self, source: BinaryIO) -> str:
+    def receive(self, source: BinaryIO, sender: str) -> str:
         """Receive a stream; return the snapshot's id.
+
+        Parameters
+        ----------
+        sender
+            The id of the user whose it is, to whom alone it is given again: a stream holds more
+            than commits show.
 
         Raises
         ------
@@ -111,8 +117,12 @@ class Arrivals:
             507 ``unwritable`` if there is no room.
         """
         with self._alone():
+            before = set(self._native.contents())
             try:
-                return self._native.receive(source)
+                snapshot = self._native.receive(source)
+                if snapshot not in before:
+                    self._native.set_sender(snapshot, sender)
+                return snapshot
             except (TransferError, ZfsError) as error:
                 cause = error if isinstance(error, ZfsError) else error.__cause__
                 if isinstance(cause, ZfsError) and cause.errno in _NO_ROOM:
@@ -159,6 +169,40 @@ class Arrivals:
                     self._portable.drop(snapshot)
                 raise
             return store.equals([snapshot])[snapshot]
+
+    def offered(self, snapshots: Iterable[str], reader: str) -> list[str]:
+        """Return which snapshots can be sent to a user: those that this user had sent."""
+        senders = self._native.senders()
+        return [each for each in dict.fromkeys(snapshots) if senders.get(each) == reader]
+
+    def send(
+        self, snapshot: str, reader: str, have: Iterable[str], resume: str, to: BinaryIO
+    ) -> None:
+        """Write a snapshot as a stream: what is new since the newest that the reader has.
+
+        Raises
+        ------
+        ApiError
+            404 if it is not offered to that user; 409 ``resume`` if the token does not fit.
+        SnapshotError
+            If it cannot be read.
+        """
+        if not self.offered([snapshot], reader):
+            raise ApiError(
+                404,
+                "not_found",
+                f"The snapshot {snapshot[:64]!r} was not sent to this hub as a stream by you, so "
+                "it is not given as one. Ask for it as objects.",
+            )
+        known = set(have)
+        ancestors = self._native.ancestors(snapshot) or []
+        base = next((each for each in reversed(ancestors) if each in known), None)
+        try:
+            self._native.send(snapshot, to, base, resume)
+        except SnapshotError as error:
+            if not resume:
+                raise
+            raise ApiError(409, "resume", str(error)) from error
 
     def close(self) -> None:
         """Let go of open files, and of the store."""

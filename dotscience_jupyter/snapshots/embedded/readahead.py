@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dotscience_jupyter.snapshots.engine import CorruptStoreError
 
 from .output import Data
-from .packs import RECORD, Handle, Pack
+from .packs import RECORD, Handle, Pack, hash_bytes
 from .trees import Trees
 
 RUN = 1 << 23
@@ -106,7 +106,9 @@ class Reader:
     ) -> Data:
         if data is not None and pack.length(at) == length:
             try:
-                return pack.unpacked(at, data[offset + RECORD.size : offset + pack.stored(at)])
+                found = pack.unproven(at, data[offset + RECORD.size : offset + pack.stored(at)])
+                if hash_bytes(found) == digest:
+                    return found
             except CorruptStoreError:
                 pass  # there may be another copy
         return self._trees.read_chunk(digest, length)

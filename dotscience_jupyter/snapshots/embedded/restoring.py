@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -264,8 +265,9 @@ class _Restore:
         elif item.size > _SMALL:
             self._large(folder, item)
         else:
-            with self._lock:
-                folder.left += 1
+            if not self._batch or self._batch[-1][0] is not folder:
+                with self._lock:
+                    folder.left += 1
             self._batch.append((folder, item))
             self._batch_bytes += item.size
             if self._batch_bytes >= _BATCH_BYTES or len(self._batch) >= _BATCH_FILES:
@@ -357,19 +359,20 @@ class _Restore:
                 self._write_small(folder, item, data)
         for number, content in self._reader.read(wanted):
             self._write_small(*files[number], content)
+        for folder, _ in groupby(batch, _folder_of):
+            self._leave(folder)
 
     def _write_small(self, folder: _Folder, item: Item, data: Data) -> None:
         fd = os.open(item.name, _NEW_FILE, 0o600, dir_fd=folder.fd)
         try:
-            if len(data) < _HOLE * _PAGE:
-                _write_all(fd, data)
-            else:
+            if len(data) >= _HOLE * _PAGE:
                 os.ftruncate(fd, len(data))
                 _write(fd, data, 0)
+            elif (count := os.write(fd, data)) < len(data):
+                _write_all(fd, memoryview(data)[count:])
             _set(fd, item)
         finally:
             os.close(fd)
-        self._leave(folder)
 
 
 def _parts(
@@ -386,6 +389,10 @@ def _parts(
             start, part = end, []
     if part:
         yield start, part
+
+
+def _folder_of(entry: tuple[_Folder, Item]) -> _Folder:
+    return entry[0]
 
 
 def _write_all(fd: int, data: Data) -> None:

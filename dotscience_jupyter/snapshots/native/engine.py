@@ -369,6 +369,11 @@ class NativeEngine(Hooks):
         """
         return None
 
+    @property
+    def reads_received(self) -> bool:
+        """Whether snapshots that :meth:`receive` took in can be read by this user."""
+        return True
+
     def unshown(self, snapshot: str, since: str = "") -> str:
         """Return a path that :meth:`send` would send along and the snapshot does not show.
 

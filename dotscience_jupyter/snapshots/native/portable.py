@@ -163,6 +163,15 @@ class PortableNative(PortableEngine):
         """The engine's name, if hubs take its streams; see :attr:`PortableEngine.streams`."""
         return self.name if self.native.streams else ""
 
+    @property
+    def takes_streams(self) -> str:
+        """The engine's name, if it can read them; see :attr:`PortableEngine.takes_streams`."""
+        return self.streams if self.native.reads_received else ""
+
+    def bases(self) -> builtins.list[str]:
+        """Return what the file system has; see :meth:`PortableEngine.bases`."""
+        return builtins.list(self.native.contents()) if self.native.streams else []
+
     def ancestors(self, snapshot: str) -> builtins.list[str] | None:
         """Return since which snapshots it can be sent; see :meth:`PortableEngine.ancestors`."""
         return None if self._is_elsewhere(snapshot) else self.native.ancestors(snapshot)

@@ -43,6 +43,9 @@ TAG = "dotscience:"
 PROPERTY = "dotscience:snapshot"
 """The user property of snapshots that were taken by this engine."""
 
+SENDER = "dotscience:sender"
+"""The user property of received snapshots that says whose they are."""
+
 _PATIENCE = 5.0
 _FREEING_PATIENCE = 10.0
 _AT_ONCE = 200
@@ -165,9 +168,9 @@ class ZfsEngine(NativeEngine):
         self._libzfs.snapshot(name, {PROPERTY: "1"})
         try:
             # what was written since the last one is asked for along with the id
-            wanted = "guid" if last is None else f"guid,written@{last.short}"
-            guid, *written = properties(name, wanted)
-            frozen = self._listing.learn(name, int(guid))
+            wanted = "guid,createtxg" + ("" if last is None else f",written@{last.short}")
+            guid, transaction, *written = properties(name, wanted)
+            frozen = self._listing.learn(name, int(guid), int(transaction))
         except BaseException:
             with contextlib.suppress(SnapshotError):
                 self._libzfs.destroy_snapshots([name])
@@ -210,7 +213,7 @@ class ZfsEngine(NativeEngine):
         return super()._tree(snapshot)
 
     def _touched(self, old: str, new: str, limit: int = 0) -> Touched | None:
-        first, second = sorted((self._get(old), self._get(new)), key=lambda each: each.created)
+        first, second = sorted((self._get(old), self._get(new)), key=lambda each: each.transaction)
         if first.dataset != second.dataset:
             return None
         for each in (first, second):
@@ -229,7 +232,7 @@ class ZfsEngine(NativeEngine):
     def _drop(self, snapshots: Iterable[str]) -> None:
         doomed = self._listing.named(set(snapshots))
         # one that was received may be a clone of another, but never the other way round
-        for found in sorted(doomed, key=lambda each: (not each.received, -each.created)):
+        for found in sorted(doomed, key=lambda each: (not each.received, -each.transaction)):
             self._destroy(found)
         if any(found.received for found in doomed):
             self._replicas.drop_empty()
@@ -395,6 +398,26 @@ class ZfsEngine(NativeEngine):
             return None
         same = [each for each in self._listing.all() if each.dataset == found.dataset]
         return [each.id for each in same[: same.index(found)]]
+
+    @property
+    def reads_received(self) -> bool:
+        """Whether this user may mount, so can read what was received."""
+        return os.geteuid() == 0
+
+    def set_sender(self, snapshot: str, sender: str) -> None:
+        """Note whose snapshot was received; it is noted with it, and goes with it."""
+        name = self._get(snapshot).name
+        command.run("note who sent", name, "set", f"{SENDER}={sender}", name)
+
+    def senders(self) -> dict[str, str]:
+        """Return whose the received snapshots are, of those of which it was noted."""
+        lines = command.table(
+            "look for who sent", self.dataset, "list", "-H", "-r", "-d", "2", "-t", "snapshot",
+            "-o", f"name,{SENDER}", self.dataset,
+        )  # fmt: skip
+        said = {name: sender for name, sender in lines if sender != "-"}
+        found = self._listing.all()
+        return {each.id: said[each.name] for each in found if each.received and each.name in said}
 
     def unshown(self, snapshot: str, since: str = "") -> str:
         """Return what a stream would hold beyond; see :meth:`NativeEngine.unshown`."""

@@ -30,8 +30,9 @@ class Frozen(NamedTuple):
 
     id: str
     name: str  # dataset@snapshot
-    created: float  # seconds since 1970
+    created: float  # seconds since 1970, by a clock that may have been wrong
     received: bool
+    transaction: int  # of the pool, in which it came: tells which of two is the earlier one
 
     @property
     def dataset(self) -> str:
@@ -77,7 +78,7 @@ class Listing:
             there = [each for each in self._found.values() if each.received or each.name in live]
             there.sort(key=lambda each: not each.received)
             self._by_id = {each.id: each for each in there}
-            return sorted(self._by_id.values(), key=lambda each: (each.created, each.name))
+            return sorted(self._by_id.values(), key=lambda each: (each.transaction, each.name))
 
     def named(self, snapshots: set[str]) -> list[Frozen]:
         """Return all that have one of these ids, those of which there are two twice."""
@@ -102,9 +103,9 @@ class Listing:
             self.all()
             return self._by_id.get(snapshot)
 
-    def learn(self, name: str, guid: int) -> Frozen:
+    def learn(self, name: str, guid: int, transaction: int) -> Frozen:
         """Note a snapshot that was just taken."""
-        found = self._frozen(name, guid)
+        found = self._frozen(name, guid, transaction)
         with self._lock:
             self._found[name] = found
             self._by_id[found.id] = found
@@ -139,18 +140,19 @@ class Listing:
     def _look(self) -> None:
         lines = command.table(
             _ASK, self._volume, "list", "-Hp", "-r", "-d", "2", "-t", "snapshot",
-            "-o", "name,guid", self._volume,
+            "-o", "name,guid,createtxg", self._volume,
         )  # fmt: skip
         self._found = {}
-        for name, guid in lines:
+        for name, guid, transaction in lines:
             dataset, _, short = name.partition("@")
             ours = dataset == self._volume or names.is_replica(dataset, self._volume)
             if ours and names.is_ours(short):
-                self._found[name] = self._frozen(name, int(guid))
+                self._found[name] = self._frozen(name, int(guid), int(transaction))
 
-    def _frozen(self, name: str, guid: int) -> Frozen:
+    def _frozen(self, name: str, guid: int, transaction: int) -> Frozen:
         dataset, _, short = name.partition("@")
-        return Frozen(names.identity(guid), name, names.taken(short), dataset != self._volume)
+        received = dataset != self._volume
+        return Frozen(names.identity(guid), name, names.taken(short), received, transaction)
 
 
 def properties(name: str, wanted: str) -> list[str]:

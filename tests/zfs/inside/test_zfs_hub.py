@@ -5,18 +5,21 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import secrets
 import subprocess
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cutting import proxy
 from hub_world import CHEAP, RunningHub, hub
-from sync_world import Site, World
-from zfs_world import Pool, zfs
+from sync_world import Site, World, quick
+from zfs_world import NOBODY, Pool, zfs
 
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub.config import Config, Services
@@ -27,9 +30,9 @@ from dotscience_jupyter.snapshots.native.portable import PortableNative
 from dotscience_jupyter.snapshots.stream import FrameWriter
 from dotscience_jupyter.snapshots.zfs import names
 from dotscience_jupyter.snapshots.zfs.transfer import Header
-from dotscience_jupyter.sync import SyncError, synced
+from dotscience_jupyter.sync import SyncError, clone, synced
 from dotscience_jupyter.sync.connection import Connection, Patience
-from dotscience_jupyter.sync.streaming import StreamUpload
+from dotscience_jupyter.sync.streaming import StreamDownload, StreamUpload
 
 LARGE = random.Random(0).randbytes(4 << 20)
 
@@ -152,6 +155,102 @@ def test_a_stream_that_is_cut_goes_on(
     assert len(received(root)) == 1
 
 
+def test_what_one_sent_comes_back_as_streams(
+    world: World, pool: Pool, root: str, connections: list[Connection], tmp_path: Path
+) -> None:
+    site = on_zfs(world, pool, "work")
+    site.commit({"large": LARGE, "notes": "one"})
+    site.commit({"notes": "two"})
+    assert site.sync.push().state == "published"
+    assert len(received(root)) == 2
+
+    clones = pool.volume(tmp_path / "elsewhere")
+    with proxy(world.hub.port) as between:
+        # only once: what arrived is gone on with
+        between.budget = 3 << 20
+        direct, world.remote = world.remote, world.through(between.url)
+        with pytest.raises(SyncError, match="cannot be reached|connection"):
+            clone(world.remote, tmp_path / "elsewhere", credentials=world.credentials,
+                  patience=quick(1))  # fmt: skip
+        between.budget = None
+        other = world.clone("elsewhere")
+        world.remote = direct
+        assert between.cuts == 1
+    assert other.engine.name == "zfs"
+    assert other.files() == site.files()
+    assert len(received(clones)) == 2
+    assert sum(each.received for each in connections) < 7 << 20, "it was not begun anew"
+    assert [info.holds for info in other.engine.snapshots()][:2] == [("commit",)] * 2
+    assert other.service.verify() == []
+    packs = (tmp_path / "elsewhere" / ".dotscience" / "store").rglob("*.pack")
+    assert sum(path.stat().st_size for path in packs) < 60_000, "nothing came as objects"
+
+    with open(site.root / "large", "r+b") as file:
+        file.seek(2 << 20)
+        file.write(bytes(reversed(LARGE[: 1 << 20])))
+    site.commit({"notes": "three"})
+    site.sync.push()
+    before = len(connections)
+    assert other.sync.pull().commits == 1
+    assert sum(each.received for each in connections[before:]) < 3 << 19
+    assert other.files() == site.files()
+
+    # to somebody else the stream would tell more than the commits do
+    path = f"/api/v1/projects/{world.project}"
+    world.hub.user("bob")
+    added = world.hub.call("POST", f"{path}/members", world.hub.user("alice"), {"name": "bob"})
+    assert added.status == 204
+    heads = [info.id for info in site.engine.snapshots()]
+    asked = {"snapshots": heads}
+    answer = world.hub.call("POST", f"{path}/streams/offered", world.hub.user("bob"), asked)
+    assert answer.json() == {"snapshots": []}
+    answer = world.hub.call(
+        "POST", f"{path}/streams/get", world.hub.user("bob"), {"snapshot": heads[0]}
+    )
+    assert answer.status == 404
+
+
+def test_who_is_not_root_pushes_streams_too(
+    world: World, pool: Pool, root: str, connections: list[Connection]
+) -> None:
+    site = on_zfs(world, pool, "root")
+    site.commit({"notes": "of root"})
+    site.sync.push()  # whoever is not root may not read our Python, so all of it is loaded here
+    folder = world.base / "theirs"
+    dataset = pool.volume(folder)
+    pool.allow(dataset, NOBODY)
+    world.project = world.hub.project("alice", "another")
+    world.remote = world.through(world.hub.url)
+    for place in (world.base, *world.base.parents):
+        if place.stat().st_mode & 0o5 != 0o5:
+            place.chmod(0o755)
+    for place in (folder, world.base, *world.base.glob("hubs.json")):
+        os.chown(place, NOBODY, NOBODY)
+
+    def work() -> None:
+        mine = world.site("theirs", root=folder)
+        assert mine.engine.name == "zfs"
+        mine.commit({"large": LARGE})
+        assert mine.sync.push().state == "published"
+        assert connections[-1].sent > len(LARGE)
+
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(received(root)) == 2, "one of each project"
+
+
 def test_what_is_ignored_stays_here(world: World, pool: Pool, root: str) -> None:
     site = on_zfs(world, pool, "work")
     site.write({".dotscienceignore": "secret\n", "secret": "of mine"})
@@ -214,14 +313,20 @@ def demo(pool: Pool, tmp_path: Path) -> Iterator[tuple[Services, ProjectInfo, st
     services.close()
 
 
-@pytest.fixture
-def engine(pool: Pool, tmp_path: Path) -> Iterator[PortableNative]:
-    """The engine of a folder that is a data set."""
-    pool.volume(tmp_path / "work")
-    engine = open_engine(tmp_path / "work", tmp_path / "work" / ".dotscience" / "store")
+@contextmanager
+def opened(pool: Pool, folder: Path) -> Iterator[PortableNative]:
+    """The engine of a folder that is a new data set."""
+    pool.volume(folder)
+    engine = open_engine(folder, folder / ".dotscience" / "store")
     assert isinstance(engine, PortableNative)
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def engine(pool: Pool, tmp_path: Path) -> Iterator[PortableNative]:
+    with opened(pool, tmp_path / "work") as engine:
+        yield engine
 
 
 class Direct:
@@ -234,6 +339,7 @@ class Direct:
         self.connection = self
         self.patience = Patience(attempts=1)
         self.sent: list[int] = []
+        self.gave: list[int] = []
 
     def streamed(self, snapshots: list[str]) -> tuple[list[str], dict[str, str]]:
         return self._arrivals.state(snapshots)
@@ -241,14 +347,25 @@ class Direct:
     def put_stream(self, parts: Iterator[bytes]) -> Equal:
         data = b"".join(parts)
         self.sent.append(len(data))
-        return self.take_streamed(self._arrivals.receive(io.BytesIO(data)))
+        return self.take_streamed(self._arrivals.receive(io.BytesIO(data), "alice"))
 
     def take_streamed(self, snapshot: str) -> Equal:
         return self._arrivals.take(snapshot)
 
+    def offered(self, snapshots: list[str]) -> set[str]:
+        return set(self._arrivals.offered(snapshots, "alice"))
 
-def test_what_arrives_is_content(
-    engine: PortableNative, demo: tuple[Services, ProjectInfo, str]
+    @contextmanager
+    def stream(self, snapshot: str, have: list[str], resume: str) -> Iterator[io.BytesIO]:
+        data = io.BytesIO()
+        self._arrivals.send(snapshot, "alice", have, resume, data)
+        self.gave.append(data.tell())
+        data.seek(0)
+        yield data
+
+
+def test_what_arrives_is_content_and_leaves_again(
+    engine: PortableNative, demo: tuple[Services, ProjectInfo, str], pool: Pool, tmp_path: Path
 ) -> None:
     services, info, dataset = demo
     folder = Path(engine.root)
@@ -281,6 +398,20 @@ def test_what_arrives_is_content(
         # as long as it is referred to
         held = zfs("holds", "-H", *received(dataset))
         assert held.count("dotscience:exchange") == 2
+
+        # it is given to nobody but the one who sent it, who has it elsewhere then
+        assert project.arrivals.offered([first, second, third], "eve") == []
+        with pytest.raises(ApiError, match="was not sent to this hub as a stream by you"):
+            project.arrivals.send(first, "eve", [], "", io.BytesIO())
+        with opened(pool, tmp_path / "elsewhere") as other:
+            wanted = {each: project.engine.equals([each])[each] for each in (first, second)}
+            StreamDownload(other, hub).take(wanted)  # type: ignore[arg-type]  # a part of one
+            assert hub.gave[0] > 5 << 18 > 2 * hub.gave[1]
+            with other.open(second, "large") as read:
+                assert read.read() == (folder / "large").read_bytes()
+            other.rollback(second)
+            assert (Path(other.root) / "large").read_bytes() == (folder / "large").read_bytes()
+            assert {info.id: info.holds for info in other.snapshots()}[second] == ("received",)
     services.projects.delete(info, confirm=info.name)
     services.projects.purge(info.id)
     assert not zfs("list", "-H", "-r", "-o", "name", dataset.rpartition("/")[0]).count(info.id)
@@ -315,11 +446,11 @@ def test_only_streams_of_one_snapshot_reach_zfs(
         assert arrivals is not None
         for options in (("-R",), ("-p",)):
             with pytest.raises(SnapshotError, match="no stream of one snapshot"):
-                arrivals.receive(stream(*options))
+                arrivals.receive(stream(*options), "alice")
         assert received(dataset) == before
         with pytest.raises(ApiError, match="is not here"):
             arrivals.take(snapshot)
-        assert arrivals.receive(stream("-c")) == snapshot
+        assert arrivals.receive(stream("-c"), "alice") == snapshot
         made = {name.partition("@")[0] for name in received(dataset)}.difference(
             name.partition("@")[0] for name in before
         )
