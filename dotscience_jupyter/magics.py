@@ -294,7 +294,9 @@ def _status_lines(status: Status, name: str, waiting: int) -> list[str]:
     for entry in status.error_detail:
         lines.append(f"error: {entry.message}")
     shown = status.changed_files[:_MOST_FILES]
-    lines += [f"  {entry.file_status}: {entry.filename}" for entry in shown]
+    for file in shown:
+        before = f"{file.old_filename} -> " if file.old_filename is not None else ""
+        lines.append(f"  {file.file_status}: {before}{file.filename}")
     more = status.more_changed_files + len(status.changed_files) - len(shown)
     if more:
         lines.append(f"  ... and {more} more")

@@ -48,6 +48,9 @@ export namespace CommandIDs {
   /** Open the metric explorer: `{workspace?, where?, run?}`. */
   export const openExplorer = 'dotscience:open-explorer';
 
+  /** Copy a link to a view to the clipboard: `{view, ...}`; without arguments to the tab at hand. */
+  export const copyLink = 'dotscience:copy-link';
+
   /** Copy a link to a run to the clipboard: `{run, workspace?}`. */
   export const copyRunLink = 'dotscience:copy-run-link';
 
@@ -75,8 +78,20 @@ export namespace CommandIDs {
   /** Show the versions of a file: `{file?}`, a contents path. */
   export const openHistory = 'dotscience:open-history';
 
-  /** Show all files of a commit in the file browser: `{commit, workspace?}`. */
+  /** Show the commits of a workspace: `{commit?, workspace?}`. */
+  export const openCommits = 'dotscience:open-commits';
+
+  /** Show all files of a commit or a run in a file browser: `{commit?, run?, workspace?}`. */
   export const browseCommit = 'dotscience:browse-commit';
+
+  /** Compare a commit with the one before it: `{commit, workspace?}`. */
+  export const compareWithPrevious = 'dotscience:compare-with-previous';
+
+  /** Write files of a commit to a new folder: `{commit, paths?, workspace?, to?}`. */
+  export const restoreCommit = 'dotscience:restore-commit';
+
+  /** Write what is chosen in the file browser of a commit to a new folder. */
+  export const restoreChosen = 'dotscience:restore-chosen';
 
   /** Copy a file of a commit to work on it: `{commit, path, workspace?}`. */
   export const scratchCopy = 'dotscience:scratch-copy';

@@ -3,12 +3,14 @@
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import commitsPlugin from './plugins/commits';
 import comparePlugin from './plugins/compare';
 import datasetsPlugin from './plugins/datasets';
 import differencePlugin from './plugins/difference';
 import { drivePlugin, openPlugin } from './plugins/drive';
 import explorerPlugin from './plugins/explorer';
 import historyPlugin from './plugins/history';
+import linksPlugin from './plugins/links';
 import markersPlugin from './plugins/markers';
 import mergePlugin from './plugins/merge';
 import panelPlugin from './plugins/panel';
@@ -39,6 +41,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   differencePlugin,
   mergePlugin,
   historyPlugin,
+  commitsPlugin,
+  linksPlugin,
   syncPlugin,
   hubStatusPlugin,
   datasetsPlugin,

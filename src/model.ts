@@ -107,6 +107,10 @@ export class WorkspaceTracker implements IWorkspaceTracker {
     return this._liveChanged;
   }
 
+  get elsewhereChanged(): ISignal<IWorkspaceTracker, IWorkspaceEvent> {
+    return this._elsewhereChanged;
+  }
+
   get syncChanged(): ISignal<IWorkspaceTracker, IWorkspaceEvent> {
     return this._syncChanged;
   }
@@ -328,6 +332,7 @@ export class WorkspaceTracker implements IWorkspaceTracker {
       ) {
         void this._read();
       }
+      this._elsewhereChanged.emit(event);
       return;
     }
     if (event.action === 'live') {
@@ -385,6 +390,9 @@ export class WorkspaceTracker implements IWorkspaceTracker {
   private _asked = false;
   private _connection: Connection = 'connecting';
   private _datasetsChanged = new Signal<IWorkspaceTracker, IWorkspaceEvent>(
+    this
+  );
+  private _elsewhereChanged = new Signal<IWorkspaceTracker, IWorkspaceEvent>(
     this
   );
   private _error: ApiError | null = null;

@@ -140,6 +140,9 @@ export interface IWorkspaceTracker extends IDisposable {
   /** Emitted when runs of the workspace at hand that are under way began, went on or ended; at most twice a second. */
   readonly liveChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
 
+  /** Emitted with the server's event when something happened in a workspace that is not at hand. */
+  readonly elsewhereChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
+
   /** Emitted when something changed between the workspace at hand and its hub; at most twice a second. */
   readonly syncChanged: ISignal<IWorkspaceTracker, IWorkspaceEvent>;
 

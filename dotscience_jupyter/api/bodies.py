@@ -67,9 +67,11 @@ def labels(run: rows.Run | RunHead) -> dict[str, str]:
     return {row.name: row.text for row in run.values if row.kind == "label"}
 
 
-def commit(row: rows.Commit, runs: Iterable[str] | None = None) -> models.Commit:
-    """Return a commit as a row of a list."""
-    return models.Commit(**_commit(row, runs))
+def commit(
+    row: rows.Commit, runs: Iterable[str] | None = None, files: int | None = None
+) -> models.Commit:
+    """Return a commit as a row of a list; ``files`` is how many it changed."""
+    return models.Commit(**_commit(row, runs), files=files if row.parents else None)
 
 
 def commit_detail(row: rows.Commit, content_id: str = "") -> models.CommitDetail:
@@ -326,9 +328,9 @@ def status(found: CommitterStatus, clean: Callable[[str], str]) -> models.Status
     changed = [
         models.ChangedFile(
             filename=to_text(change.path),
-            # a live folder has no renamed files: one is gone and another one there
-            file_status=cast("models.LiveChange", change.change.value),
+            file_status=change.change.value,
             size=change.size,
+            old_filename=to_text(change.old_path) if change.old_path else None,
         )
         for change in found.changed[:LISTED_FILES]
     ]

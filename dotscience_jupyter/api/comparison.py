@@ -8,6 +8,7 @@ import threading
 import time
 
 from dotscience_jupyter.notebooks import (
+    Check,
     DamagedError,
     Document,
     Options,
@@ -20,6 +21,7 @@ from dotscience_jupyter.notebooks import (
     notebook_counts,
     read_notebook,
     text_counts,
+    unchecked,
 )
 from dotscience_jupyter.records.paths import to_text
 from dotscience_jupyter.snapshots import Kind
@@ -75,7 +77,13 @@ class Comparing:
         self._kept: tuple[str, Document] | None = None  # the notebook that a part was asked of last
 
     def compare(
-        self, old: str, new: str, under: str = "", offset: int = 0, limit: int = 1000
+        self,
+        old: str,
+        new: str,
+        under: str = "",
+        offset: int = 0,
+        limit: int = 1000,
+        check: Check = unchecked,
     ) -> models.Comparison:
         """Return how the files and the runs' values of two moments differ.
 
@@ -87,17 +95,22 @@ class Comparing:
             Only what lies below this folder, in text form.
         offset, limit : int
             Which page of files.
+        check : callable
+            Called now and then; what it raises ends the comparison.
         """
+        check()
         first, second = self._sides.find(old), self._sides.find(new)
         found = self._sides.changed(first, second, folder_path(under))
         budget = _Budget()
+        files: list[models.ComparedFile] = []
+        for each in found[offset : offset + limit]:
+            check()
+            files.append(self._file(each, first, second, budget))
         return models.Comparison(
             old=first.body(),
             new=second.body(),
             values=self._values(first, second),
-            files=[
-                self._file(each, first, second, budget) for each in found[offset : offset + limit]
-            ],
+            files=files,
             total=len(found),
             offset=offset,
         )
@@ -186,6 +199,7 @@ class Comparing:
         metadata: bool = False,
         counts: bool = False,
         context: int = 3,
+        check: Check = unchecked,
     ) -> models.FileComparison:
         """Return how a file differs, inside.
 
@@ -199,6 +213,8 @@ class Comparing:
             What of notebooks is compared.
         context : int
             How many unchanged lines to keep around changed ones.
+        check : callable
+            Called now and then; what it raises ends the comparison.
 
         Raises
         ------
@@ -206,6 +222,7 @@ class Comparing:
             404 if neither moment has the file.
         """
         started = time.perf_counter()
+        check()
         first, second = self._sides.find(old), self._sides.find(new)
         path = folder_path(file)
         old_path = folder_path(old_file) if old_file else path
@@ -227,7 +244,7 @@ class Comparing:
             new=second.body(),
         )
         options = Options(outputs, metadata, counts, context)
-        self._look_inside(result, each, (first, second), options)
+        self._look_inside(result, each, (first, second), options, check)
         result.took = round(time.perf_counter() - started, 4)
         return result
 
@@ -237,6 +254,7 @@ class Comparing:
         each: Changed,
         moments: tuple[Moment, Moment],
         options: Options,
+        check: Check,
     ) -> None:
         kind = result.file.type
         most = {"notebook": MOST_NOTEBOOK, "table": MOST_TABLE}.get(kind, MOST_TEXT)
@@ -248,7 +266,9 @@ class Comparing:
             )
             return
         a = self._bytes(moments[0], each.old_path or each.path, each.old)
+        check()
         b = self._bytes(moments[1], each.path, each.new)
+        check()
         if kind == "notebook":
             try:
                 documents = [None if data is None else read_notebook(data) for data in (a, b)]
@@ -256,7 +276,7 @@ class Comparing:
                     Place(moments[0].ref, to_text(each.old_path or each.path)),
                     Place(moments[1].ref, to_text(each.path)),
                 )
-                found = compare_notebooks(documents[0], documents[1], options, places)
+                found = compare_notebooks(documents[0], documents[1], options, places, check)
                 result.notebook = models.NotebookComparison.model_validate(
                     found, from_attributes=True
                 )
@@ -267,7 +287,7 @@ class Comparing:
                 )
         if kind == "table":
             try:
-                table = compare_tables(a, b, each.path)
+                table = compare_tables(a, b, each.path, check)
                 result.table = models.TableComparison.model_validate(table, from_attributes=True)
                 return
             except DamagedError as error:
@@ -276,7 +296,10 @@ class Comparing:
                     return
         try:
             text = compare_text(
-                None if a is None else decode(a), None if b is None else decode(b), options.context
+                None if a is None else decode(a),
+                None if b is None else decode(b),
+                options.context,
+                check=check,
             )
             result.text = models.TextComparison.model_validate(text, from_attributes=True)
         except DamagedError as error:

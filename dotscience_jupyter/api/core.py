@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
-
 from dotscience_jupyter.committer import Committer
-from dotscience_jupyter.records import NotFoundError, Records, Workspace
-from dotscience_jupyter.snapshots import Engine, SnapshotError
+from dotscience_jupyter.records import Records, Workspace
+from dotscience_jupyter.snapshots import Engine
 
 from .paths import PathMapper
+from .reading import Reading
 from .translate import translated
 
 
-class Core:
+class Core(Reading):
     """An open workspace: its records, its engine, its committer."""
 
     def __init__(
@@ -25,37 +24,13 @@ class Core:
         committer: Committer,
         mapper: PathMapper,
     ) -> None:
+        super().__init__(
+            records, engine, workspace.root, lambda: translated(mapper, workspace.root)
+        )
         self.workspace = workspace
-        self.records = records
-        self.engine = engine
         self.committer = committer
         self.mapper = mapper
-
-    def snapshot_of(self, name: str) -> str:
-        """Return the snapshot of a commit (id, unique prefix, ``HEAD~n``), or one by its own id.
-
-        Raises
-        ------
-        RecordsError
-            If there is neither.
-        """
-        try:
-            return self.records.get_commit(name).snapshot
-        except NotFoundError:
-            if self.engine.exists(name):
-                return name
-            raise
-
-    def known_content_id(self, snapshot: str) -> str:
-        """Return a content id if it is known. Damage is for others to report."""
-        with suppress(SnapshotError):
-            return self.engine.content_id(snapshot, compute=False)
-        return ""
 
     def clean(self, message: str) -> str:
         """Return a message without the folders of this machine that are nobody's business."""
         return self.mapper.scrub(message, self.workspace.root)
-
-    def errors(self) -> AbstractContextManager[None]:
-        """Return a context in which errors of the rooms below become errors of the API."""
-        return translated(self.mapper, self.workspace.root)

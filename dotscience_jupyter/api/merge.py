@@ -53,7 +53,15 @@ class Merging:
         """Return how one file (text form) is merged. Raise ApiError 404 if it is not part of it."""
         state = self._open()
         found = self._file(state, file)
-        return found.detail(state.choices.get(to_text(found.path), {}))
+        return self._detail(state, found, state.choices.get(to_text(found.path), {}))
+
+    def _detail(
+        self, state: MergeState, found: FileMerge, choices: dict[str, Chosen]
+    ) -> models.MergeDetail:
+        detail = found.detail(choices)
+        if state.markers:
+            self._live_conflicts(state, [detail.file])
+        return detail
 
     def preview(self, theirs: str, base: str = "") -> models.Merge:
         """Return what a merge of the folder as it is would be; nothing is noted or committed."""
@@ -167,7 +175,7 @@ class Merging:
             state = self._open()
             found = self._file(state, wanted.path)
             path = to_text(found.path)
-            if state.markers and wanted.conflict:
+            if state.markers and wanted.conflict and not isinstance(found, WholeFile):
                 raise ApiError(
                     409,
                     "conflict",
@@ -183,7 +191,7 @@ class Merging:
                 self._write_again(state, found, choices)
             state.choices[path] = choices
             self._store.save(state)
-        return found.detail(choices)
+        return self._detail(state, found, choices)
 
     # -- ending -----------------------------------------------------------------------------------
 

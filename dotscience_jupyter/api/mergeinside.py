@@ -187,8 +187,7 @@ class NotebookFile(_Inside):
         cell = self._torn[number]
         if chosen.choice == "edited":
             return [cell.with_source(chosen.text or "")]
-        found = cell.choose(chosen.choice)
-        return [] if found is None else [found]
+        return cell.choose(chosen.choice)
 
     def placed(self, choices: Choices) -> list[Placed]:
         """Return the notebook as Jupyter writes one."""
@@ -251,7 +250,7 @@ class NotebookFile(_Inside):
             base=cell.source("base"),
             yours=cell.source("yours"),
             theirs=cell.source("theirs"),
-            result=found[0]["source"] if found else None,
+            result="\n\n".join(each["source"] for each in found) if found else None,
             choice=None if chosen is None else chosen.choice,
             choices=self.choices_of(number),
         )

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from dotscience_jupyter import provenance as room
 from dotscience_jupyter.datasets import Attachments, DatasetError
 from dotscience_jupyter.provenance import comparing, exports
-from dotscience_jupyter.records import RecordsError
+from dotscience_jupyter.records import RecordsError, Workspace
 from dotscience_jupyter.records.datasetneighbours import InDataset, in_dataset
 from dotscience_jupyter.records.paths import from_text
 from dotscience_jupyter.snapshots import Kind, SnapshotError
 
-from . import models
+from . import models, provenanceacross
 from .bodies import typed
 from .core import Core
 from .errors import ApiError
@@ -44,24 +45,48 @@ class Provenance:
         self._core = core
 
     def graph(
-        self, start: str = "", direction: str = "", depth: int = 0, limit: int = room.LIMIT
+        self,
+        start: str = "",
+        direction: str = "",
+        depth: int = 0,
+        limit: int = room.LIMIT,
+        others: Sequence[Workspace] | None = None,
     ) -> models.Graph:
-        """Return a part of the graph; see the route's parameters."""
-        found = self.find(start, direction, depth, limit)
-        return models.Graph(
-            start=found.start,
-            nodes=[_node(node) for node in found.nodes],
-            edges=[
-                models.GraphEdge(
-                    source=edge.source,
-                    target=edge.target,
-                    kind=edge.kind,
-                    authority=edge.authority,
-                )
-                for edge in found.edges
-            ],
-            truncated=found.truncated,
-        )
+        """Return a part of the graph; see the route's parameters, and :meth:`across`."""
+        if others is not None:
+            return self.told(self.across(others, start, direction, depth, limit))
+        return _graph(self.find(start, direction, depth, limit))
+
+    def told(self, across: provenanceacross.Across) -> models.Graph:
+        """Return a graph over several workspaces as the API tells it."""
+        return _graph(across.graph, across.others)
+
+    def across(
+        self,
+        others: Sequence[Workspace],
+        start: str,
+        direction: str,
+        depth: int = 0,
+        limit: int = _EXPORTED,
+    ) -> provenanceacross.Across:
+        """Return a part of the graph, followed into other workspaces.
+
+        Raises
+        ------
+        ApiError
+            400 ``invalid_request`` without a start; and as :meth:`find`.
+        """
+        way = _direction(direction)
+        if not start:
+            raise ApiError(
+                400,
+                "invalid_request",
+                "Other workspaces are only looked into from a file, a run or a model. Name one.",
+            )
+        with self._core.errors():
+            return provenanceacross.find(
+                self._core, others, self._meant(start), way, depth, max(1, limit), self._exists
+            )
 
     def find(
         self,
@@ -79,13 +104,7 @@ class Provenance:
             404 ``not_found`` or 400 ``ambiguous`` if the start is not one thing, 400
             ``invalid_request`` if the direction is none.
         """
-        way = _DIRECTIONS.get(direction)
-        if way is None:
-            raise ApiError(
-                400,
-                "invalid_request",
-                f"{direction[:40]!r} is no direction. Choose up, down or both.",
-            )
+        way = _direction(direction)
         with self._core.errors():
             meant = self._meant(start)
             return room.provenance(
@@ -110,13 +129,15 @@ class Provenance:
         direction: str = "",
         format: str = "prov",  # noqa: A002 - the API's own word
         depth: int = 0,
+        others: Sequence[Workspace] | None = None,
     ) -> tuple[str, str]:
         """Return a part of the graph in a format of others, and its media type.
 
         Raises
         ------
         ApiError
-            400 ``invalid_request`` if there is no such format; and as :meth:`find`.
+            400 ``invalid_request`` if there is no such format; and as :meth:`find` or
+            :meth:`across`.
         """
         if format not in FORMATS:
             raise ApiError(
@@ -124,7 +145,10 @@ class Provenance:
                 "invalid_request",
                 f"{format[:40]!r} is no format of exports. Choose {', '.join(FORMATS)}.",
             )
-        found = self.find(start, direction, depth, count=False)
+        if others is None:
+            found = self.find(start, direction, depth, count=False)
+        else:
+            found = self.across(others, start, direction, depth).graph
         return self.written(found, format), FORMATS[format][0]
 
     def written(self, found: room.Graph, format: str) -> str:  # noqa: A002 - the API's own word
@@ -184,6 +208,17 @@ class Provenance:
         return None
 
 
+def _direction(name: str) -> room.Direction:
+    way = _DIRECTIONS.get(name)
+    if way is None:
+        raise ApiError(
+            400,
+            "invalid_request",
+            f"{name[:40]!r} is no direction. Choose up, down or both.",
+        )
+    return way
+
+
 def _sources(data: bytes) -> str | None:
     """Return a digest of the sources of a notebook's cells, or None if it is not one."""
     try:
@@ -198,6 +233,29 @@ def _sources(data: bytes) -> str | None:
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
+def _graph(found: room.Graph, others: Iterable[provenanceacross.Other] = ()) -> models.Graph:
+    return models.Graph(
+        start=found.start,
+        nodes=[_node(node) for node in found.nodes],
+        edges=[
+            models.GraphEdge(
+                source=edge.source, target=edge.target, kind=edge.kind, authority=edge.authority
+            )
+            for edge in found.edges
+        ],
+        truncated=found.truncated,
+        workspaces=[
+            models.GraphWorkspace(
+                id=other.workspace.id,
+                name=other.name,
+                path=other.path,
+                problem=other.problem or None,
+            )
+            for other in others
+        ],
+    )
+
+
 def _node(node: room.Node) -> models.GraphNode:
     run, file = node.run, node.file
     place = None if file is None else in_dataset(file.path)
@@ -206,6 +264,7 @@ def _node(node: room.Node) -> models.GraphNode:
         kind="file" if run is None else "run",
         label=node.label,
         order=node.order,
+        workspace=node.workspace or None,
         run=None if run is None else run.id,
         status=None if run is None else "failed" if run.status == "failed" else "succeeded",
         authority=None if run is None else run.authority,

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from blake3 import blake3
 
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import to_text
-from dotscience_jupyter.snapshots import Change, Entry, Kind, PathNotFoundError
+from dotscience_jupyter.snapshots import Change, Entry, Kind, LiveChange, PathNotFoundError
 
 from . import models
 from .core import Core
@@ -170,47 +170,26 @@ class Sides:
                     for each in engine.diff(old.snapshot, new.snapshot, under, renames=True)
                 ]
             frozen = old if old.snapshot is not None else new
-            live = [
-                each
-                for each in engine.changes(frozen.snapshot)
-                if not under or each.path == under or each.path.startswith(f"{under}/")
-            ]
-        found: list[Changed] = []
-        for each in live:
-            there = self.entry(frozen, each.path) if each.change is not Change.ADDED else None
-            here = self._live(each.path, False) if each.change is not Change.REMOVED else None
-            found.append(
-                Changed(each.path, there, here)
-                if frozen is old
-                else Changed(each.path, here, there)
-            )
-        return self._renamed(found, old, new)
+            live = engine.changes(frozen.snapshot, under, renames=True)
+        found = [self._changed(frozen, each, back=frozen is new) for each in live]
+        found.sort(key=lambda each: each.path)
+        return found
 
-    def _renamed(self, found: list[Changed], old: Moment, new: Moment) -> list[Changed]:
-        """Make one difference of a file that went and one with the same content that came."""
-        went = [each for each in found if each.new is None and _is_file(each.old)]
-        came = [each for each in found if each.old is None and _is_file(each.new)]
-        sizes = {each.old.size for each in went if each.old is not None and each.old.size}
-        sizes &= {each.new.size for each in came if each.new is not None}
-        by_digest: dict[str, list[Changed]] = {}
-        for each in went:
-            if each.old is None or each.old.size not in sizes:
-                continue
-            known = self.entry(old, each.path, True)
-            if known is not None and known.digest:
-                by_digest.setdefault(known.digest, []).append(each)
-        gone: set[str] = set()
-        replaced: dict[str, Changed] = {}
-        for each in came:
-            if each.new is None or each.new.size not in sizes:
-                continue
-            known = self.entry(new, each.path, True)
-            same = by_digest.get(known.digest, []) if known is not None and known.digest else []
-            if same:
-                before = same.pop(0)
-                gone.add(before.path)
-                replaced[each.path] = Changed(each.path, before.old, known, before.path)
-        return [replaced.get(each.path, each) for each in found if each.path not in gone]
+    def _changed(self, frozen: Moment, live: LiveChange, *, back: bool) -> Changed:
+        """Return how a path of the live folder differs from a commit, or ``back``: it from that."""
+        before = live.old_path or live.path
+        there = here = None
+        if live.change is not Change.ADDED:
+            there = self.entry(frozen, before)
+        if live.change is not Change.REMOVED:
+            here = self._live(live.path, False)
+        if live.change is not Change.RENAMED:
+            return Changed(live.path, *((here, there) if back else (there, here)))
+        if there is not None and here is not None:
+            here = replace(here, digest=there.digest)
+        if back:
+            return Changed(before, here, there, live.path)
+        return Changed(live.path, there, here, before)
 
     def _live(self, path: str, digest: bool) -> Found | None:
         try:

@@ -29,7 +29,7 @@ class Maker(NamedTuple):
     """The workspace's id, empty if that is not known; None if it is the one that asks."""
 
 
-def run_datasets(records: Records, root: Path, run: rows.Run) -> list[models.RunDataset]:
+def run_datasets(records: Records, root: Path | None, run: rows.Run) -> list[models.RunDataset]:
     """Return what a run did with datasets, inputs first, by name.
 
     Parameters
@@ -37,7 +37,7 @@ def run_datasets(records: Records, root: Path, run: rows.Run) -> list[models.Run
     records
         Those of the workspace.
     root
-        The workspace's root.
+        The workspace's root; None where the records are not those of a workspace.
     run
         The run, as :meth:`.Records.get_run` gives it.
     """
@@ -49,7 +49,8 @@ def run_datasets(records: Records, root: Path, run: rows.Run) -> list[models.Run
     versions = {(each.direction, each.name): each for each in dataset_versions(run.commit.details)}
     paths: dict[tuple[str, str], str] = {}
     with suppress(DatasetError):  # a file that cannot be read is told of by what needs it
-        paths = {(each.name, each.id): each.path for each in Attachments(root).all()}
+        attached = [] if root is None else Attachments(root).all()
+        paths = {(each.name, each.id): each.path for each in attached}
     found = []
     for (direction, name), files in sorted(named.items()):
         version = versions.get((direction, name))

@@ -19,6 +19,7 @@ from .context import (
     folder_path,
     open_service,
     pass_settings,
+    push_later,
     settle,
 )
 from .errors import CommandError
@@ -153,6 +154,7 @@ def rollback_command(settings: Settings, commit: str, yes: bool, author: str | N
         else:
             printer.line(one_line(result.message))
         settle(service)
+        push_later(service)
 
 
 def _ask(settings: Settings, service: WorkspaceService, commit: str) -> None:

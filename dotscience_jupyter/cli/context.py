@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SETTLE_SECONDS = 1.0
+
+PUSH = "DOTSCIENCE_PUSH"
+"""The environment variable that is 0 where commits are only pushed when that is asked for."""
 
 HEAD = re.compile(r"HEAD(~\d*)?$")
 
@@ -104,6 +108,33 @@ def settle(service: WorkspaceService) -> None:
     """
     sys.stdout.flush()
     service.committer.settle(SETTLE_SECONDS)
+
+
+def push_later(service: WorkspaceService) -> None:
+    """Have the hub, if the workspace belongs to one, sent what it does not have, in a process.
+
+    Nobody waits for it. How it went is in ``ds status``; what could not be sent goes with the next
+    push. :data:`PUSH` in the environment switches it off.
+    """
+    if os.environ.get(PUSH) == "0" or not (service.workspace.folder / "sync").is_dir():
+        return
+    from dotscience_jupyter.records import HEAD as OURS
+    from dotscience_jupyter.sync import REMOTE_HEAD, RemoteStore, SyncError
+
+    refs = service.records.refs()
+    try:
+        belongs = RemoteStore(service.workspace.folder).get() is not None
+    except SyncError:
+        return  # whoever asks for the status is told
+    if belongs and refs.get(OURS) != refs.get(REMOTE_HEAD):
+        subprocess.Popen(
+            [sys.executable, "-m", "dotscience_jupyter.cli", "push"],
+            cwd=service.workspace.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # the end of the terminal is not its end
+        )
 
 
 def find_content(service: WorkspaceService, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .context import Settings, common, open_service, pass_settings, settle
+from .context import Settings, common, open_service, pass_settings, push_later, settle
 from .errors import CommandError
 from .output import Printer, many, one_line, safe
 
@@ -56,6 +56,7 @@ def run_command(
         stdout.flush()
         _tell(settings, status, committed)
         settle(service)
+        push_later(service)
     return status
 
 

@@ -67,8 +67,9 @@ def hub_command(context: click.Context) -> None:
 def start_command(settings: Settings, /, **given: Any) -> None:
     """Start a hub and serve until it is told to stop (Ctrl+C or SIGTERM).
 
-    At the very first start an admin is made. Its password is in the environment variable
-    DOTSCIENCE_ADMIN_PASSWORD, or is made up and shown once.
+    Where there is no admin yet, one is made. Its password is in the environment variable
+    DOTSCIENCE_ADMIN_PASSWORD, or is made up, shown, and good for one login; until somebody has
+    used it, every start makes up another one.
     """
     hub = configured(**given)
     printer = settings.printer
@@ -86,7 +87,11 @@ def start_command(settings: Settings, /, **given: Any) -> None:
             if password is not None:
                 printer.line("The first admin is ", ("admin", "bold"), ", password ",
                              (password, "bold"))  # fmt: skip
-                printer.line("This password is shown once; keep it.", style="yellow")
+                printer.line(
+                    "This password is shown once and logs in once: `jupyter dotscience login` gets "
+                    "an API key for it.",
+                    style="yellow",
+                )
             if hub.ip not in ("127.0.0.1", "::1", "localhost") and not hub.certfile:
                 printer.line(
                     "Passwords and data travel readable by others: the hub listens to the network "
@@ -102,22 +107,34 @@ def start_command(settings: Settings, /, **given: Any) -> None:
 @placed
 @common
 @pass_settings
-def upgrade_command(settings: Settings, /, **given: Any) -> None:
-    """Bring the database of a hub to this version. Stop the hub and make a backup before."""
+def upgrade_command(settings: Settings, /, **given: Any) -> int:
+    """Bring the database of a hub to this version. Stop the hub and make a backup before.
+
+    The records of every project come along, also of those that were deleted and can be restored.
+    Exits with 1 if that failed with one; the others were done.
+    """
     hub = configured(**given)
     services = hub.services(upgrade=True)
     try:
-        projects = services.projects.all()
-        for info in projects:
-            with services.projects.open(info):
-                pass  # opening it brings its records along
+        projects = [*services.projects.all(), *services.projects.deleted()]
+        # opening a project brings its records along
+        failed = services.projects.visit_all(projects, lambda project: None)
     finally:
         services.close()
     printer = settings.printer
     if printer.json:
-        printer.document({"projects": len(projects)})
-    else:
-        printer.line(f"The hub is up to date, with {many(len(projects), 'project')}.")
+        problems = [{"project": info.id, "problem": why} for info, why in failed]
+        printer.document({"projects": len(projects), "problems": problems})
+        return int(bool(failed))
+    for info, why in failed:
+        printer.line(info.id, "  ", (safe(why), "red"))
+    done = many(len(projects) - len(failed), "project")
+    printer.line(
+        f"The hub is up to date, but for the above; {done} came along."
+        if failed
+        else f"The hub is up to date, with {done}."
+    )
+    return int(bool(failed))
 
 
 @hub_command.command("audit")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from .context import Settings, common, pass_settings
 from .errors import CommandError
 from .hubplace import opened, placed
 from .output import many, safe, size
+
+if TYPE_CHECKING:
+    from dotscience_jupyter.hub.project import Project
 
 DAMAGED = 3
 
@@ -33,14 +36,17 @@ def verify_command(settings: Settings, /, project: str | None, **given: Any) -> 
             projects = [info for info in projects if info.id == project]
             if not projects:
                 raise _no_project(project)
-        for info in projects:
-            with services.projects.open(info) as each:
-                problems = [message for _, message in each.records.verify()]
-                problems += [
-                    f"{problem.path}: {problem.message}" if problem.path else problem.message
-                    for problem in each.engine.verify(each.records.snapshots())
-                ]
-            found += [{"project": info.id, "problem": problem} for problem in problems]
+
+        def check(each: Project) -> None:
+            problems = [message for _, message in each.records.verify()]
+            problems += [
+                f"{problem.path}: {problem.message}" if problem.path else problem.message
+                for problem in each.engine.verify(each.records.snapshots())
+            ]
+            found.extend({"project": each.info.id, "problem": problem} for problem in problems)
+
+        failed = services.projects.visit_all(projects, check)
+        found += [{"project": info.id, "problem": why} for info, why in failed]
     printer = settings.printer
     if printer.json:
         printer.document({"projects": len(projects), "problems": found})
@@ -56,23 +62,25 @@ def verify_command(settings: Settings, /, project: str | None, **given: Any) -> 
 @placed
 @common
 @pass_settings
-def gc_command(settings: Settings, /, **given: Any) -> None:
+def gc_command(settings: Settings, /, **given: Any) -> int:
     """Free the room of content that no commit of a project needs, such as cut uploads.
 
     The hub may run meanwhile: what is being uploaded stays, and who writes to a project waits
-    until it is done there.
+    until it is done there. Exits with 1 if that failed in one project; the others were done.
     """
-    freed = 0
+    freed: list[int] = []
     with opened(**given) as services:
         projects = services.projects.all()
-        for info in projects:
-            with services.projects.open(info) as project:
-                freed += project.gc()
+        failed = services.projects.visit_all(projects, lambda each: freed.append(each.gc()))
     printer = settings.printer
     if printer.json:
-        printer.document({"projects": len(projects), "freed_bytes": freed})
-    else:
-        printer.line(f"Freed {size(freed)} in {many(len(projects), 'project')}.")
+        problems = [{"project": info.id, "problem": why} for info, why in failed]
+        printer.document({"projects": len(freed), "freed_bytes": sum(freed), "problems": problems})
+        return int(bool(failed))
+    for info, why in failed:
+        printer.line(info.id, "  ", (safe(why), "red"))
+    printer.line(f"Freed {size(sum(freed))} in {many(len(freed), 'project')}.")
+    return int(bool(failed))
 
 
 def _no_project(id_: str) -> CommandError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .context import Settings, common, folder_path, open_service, pass_settings, settle
+from .context import Settings, common, folder_path, open_service, pass_settings, push_later, settle
 from .errors import CommandError
 from .output import Column, Printer, many, one_line, safe
 from .sides import complete_side, find_side
@@ -86,6 +86,7 @@ def merge_command(
         else:
             _show(printer, service.merge.get().merge)
         settle(service)
+        push_later(service)
 
 
 def _begin(

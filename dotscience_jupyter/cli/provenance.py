@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,8 +17,10 @@ from .output import Printer, one_line, safe, scalar, size
 
 if TYPE_CHECKING:
     from dotscience_jupyter.api.models import LineageChange, LineageComparison, ValueChange
+    from dotscience_jupyter.api.provenanceacross import Across
     from dotscience_jupyter.api.service import WorkspaceService
     from dotscience_jupyter.provenance import Graph, Node
+    from dotscience_jupyter.records import Workspace
 
 KINDS = ("run", "file", "model", "digest")
 
@@ -41,6 +44,14 @@ KINDS = ("run", "file", "model", "digest")
     help="How to write it; prov is W3C PROV-JSON, dot Graphviz.",
 )
 @click.option("--compare", "other", metavar="B", help="Say how the lineage of B differs.")
+@click.option(
+    "--with",
+    "folders",
+    metavar="FOLDER",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Follow it into the workspace in this folder as well; may be given several times.",
+)
 @common
 @pass_settings
 def provenance_command(
@@ -51,6 +62,7 @@ def provenance_command(
     depth: int,
     form: str,
     other: str | None,
+    folders: tuple[Path, ...],
 ) -> None:
     """Show where a file, a run or a model came from, or what came of it.
 
@@ -63,6 +75,12 @@ def provenance_command(
     direction = "both" if up and down else "down" if down else "up"
     if target is None and (other is not None or (form == "tree" and not as_json)):
         raise click.UsageError("Name a file, a run or a model.")
+    if folders and (target is None or other is not None):
+        raise click.UsageError(
+            "--with follows one file, run or model into other workspaces: name it, and leave "
+            "--compare out."
+        )
+    others = [_workspace(settings.folder / folder) for folder in folders] or None
     with open_service(settings) as service:
         start = "" if target is None else meaning(service, settings, target)
         if other is not None:
@@ -72,16 +90,58 @@ def provenance_command(
                 Printer(True).document(comparison)
             else:
                 _show_comparison(printer, comparison)
-        elif form in ("prov", "openlineage"):
-            text, _ = service.provenance.export(start, direction, form, depth)
-            Printer(True).document(json.loads(text))
-        elif form == "dot":
-            text, _ = service.provenance.export(start, direction, form, depth)
-            printer.stream.write(safe(text, newlines=True))
+        elif others is not None:
+            across = service.provenance.across(others, start, direction, depth)
+            if as_json:
+                Printer(True).document(service.provenance.told(across))
+            elif form == "tree":
+                names = {each.workspace.id: str(each.workspace.root) for each in across.others}
+                _show(printer, across.graph, direction, names)
+            else:
+                _write(printer, form, service.provenance.written(across.graph, form))
+            if not as_json:
+                _tell_problems(across)
         elif as_json:
             Printer(True).document(service.provenance.graph(start, direction, depth))
+        elif form == "tree":
+            _show(printer, service.provenance.find(start, direction, depth), direction, {})
         else:
-            _show(printer, service.provenance.find(start, direction, depth), direction)
+            text, _ = service.provenance.export(start, direction, form, depth)
+            _write(printer, form, text)
+
+
+def _write(printer: Printer, form: str, text: str) -> None:
+    if form == "dot":
+        printer.stream.write(safe(text, newlines=True))
+    else:
+        Printer(True).document(json.loads(text))
+
+
+def _tell_problems(across: Across) -> None:
+    for each in across.others:
+        if each.problem:
+            click.echo(
+                f"{safe(str(each.workspace.root))} was not looked into, so what it made is missing "
+                f"here. {safe(each.problem)}",
+                err=True,
+            )
+
+
+def _workspace(folder: Path) -> Workspace:
+    """Return the workspace at or above a folder that was named."""
+    from dotscience_jupyter.records import Workspace, WorkspaceError
+
+    try:
+        found = Workspace.find(Path(os.path.normpath(folder)))
+    except WorkspaceError as error:
+        raise CommandError("unreadable", str(error)) from None
+    if found is None:
+        raise CommandError(
+            "no_workspace",
+            f"'{folder}' is in no workspace, so nothing is recorded there. Name the folder of a "
+            "workspace after --with; 'ds init' makes a folder one.",
+        )
+    return found
 
 
 def meaning(service: WorkspaceService, settings: Settings, name: str) -> str:
@@ -126,7 +186,7 @@ def _path(service: WorkspaceService, settings: Settings, path: str) -> str:
         return to_text(os.path.abspath(settings.folder / path).replace(os.sep, "/"))
 
 
-def _show(printer: Printer, graph: Graph, direction: str) -> None:
+def _show(printer: Printer, graph: Graph, direction: str, names: dict[str, str]) -> None:
     from dotscience_jupyter.provenance.tree import tree
 
     for up, title in ((True, "Made from"), (False, "Went into")):
@@ -135,19 +195,20 @@ def _show(printer: Printer, graph: Graph, direction: str) -> None:
         if direction == "both":
             printer.line((title, "bold"))
         for branch in tree(graph, up):
-            _tell(printer, branch.before, branch.node, branch.kind == "same", branch.again)
+            where = names.get(branch.node.workspace, "")
+            _tell(printer, branch.before, branch.node, branch.kind == "same", branch.again, where)
             hidden = branch.node.hidden_up if up else branch.node.hidden_down
             if hidden and not branch.again:
                 printer.line(branch.margin, (f"… {hidden:,} more", "dim"))
         if direction == "both" and up:
             printer.line()
     if direction != "down":
-        _show_sources(printer, graph)
+        _show_sources(printer, graph, names)
     if graph.truncated:
         printer.line("There is more than is shown here; --depth shows what is near.", style="dim")
 
 
-def _show_sources(printer: Printer, graph: Graph) -> None:
+def _show_sources(printer: Printer, graph: Graph, names: dict[str, str]) -> None:
     sources = graph.sources()
     if not sources:
         if graph.truncated or any(node.hidden_up for node in graph.nodes):
@@ -162,10 +223,17 @@ def _show_sources(printer: Printer, graph: Graph) -> None:
     for node in sources:
         assert node.file is not None
         note = f"  {size(node.size)}" if node.size is not None else ""
-        printer.line("  ", safe(node.file.path), (note, "dim"))
+        where = _in(names.get(node.workspace, ""))
+        printer.line("  ", safe(node.file.path), (note, "dim"), (where, "cyan"))
 
 
-def _tell(printer: Printer, before: str, node: Node, same: bool, again: bool) -> None:
+def _in(workspace: str) -> str:
+    return f"  in {safe(workspace)}" if workspace else ""
+
+
+def _tell(
+    printer: Printer, before: str, node: Node, same: bool, again: bool, workspace: str
+) -> None:
     above = " (see above)" if again else ""
     models = "".join(f"  model {one_line(name)}" for name in node.models)
     if node.run is not None:
@@ -179,6 +247,7 @@ def _tell(printer: Printer, before: str, node: Node, same: bool, again: bool) ->
             (one_line(run.description) or "(no description)", "bold"),
             (place, "dim"),
             (failed, "red"),
+            (_in(workspace), "cyan"),
             (models, "green"),
             (above, "dim"),
         )
@@ -190,6 +259,7 @@ def _tell(printer: Printer, before: str, node: Node, same: bool, again: bool) ->
         ("identical to " if same else "", "cyan"),
         safe(node.file.path),
         (f"@{version[:8] if printer.terminal else version}" if version else "", "dim"),
+        (_in(workspace), "cyan"),
         (models, "green"),
         ("  raw data" if node.source else "", "dim"),
         (above, "dim"),

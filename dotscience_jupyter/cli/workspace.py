@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .context import Settings, common, open_service, pass_settings, settle
+from .context import Settings, common, open_service, pass_settings, push_later, settle
 from .errors import CommandError
 from .output import Column, Printer, many, one_line, progress, safe, size
 
 if TYPE_CHECKING:
+    from dotscience_jupyter.api.models import ChangedFile
     from dotscience_jupyter.api.service import WorkspaceService
     from dotscience_jupyter.records.workspace import Workspace
     from dotscience_jupyter.sync import SyncStatus
@@ -124,7 +125,7 @@ def status_command(settings: Settings) -> None:
         printer.table(
             [
                 Column("Change", [f.file_status for f in status.changed_files], style=_style),
-                Column("File", [safe(f.filename) for f in status.changed_files], least=12),
+                Column("File", [_named(f) for f in status.changed_files], least=12),
                 Column("Size", [size(f.size) for f in status.changed_files], 1, right=True),
             ]
         )
@@ -145,6 +146,12 @@ def _hub(service: WorkspaceService) -> SyncStatus | None:
 
     with telling():
         return open_sync(service).status()
+
+
+def _named(file: ChangedFile) -> str:
+    if file.old_filename is None:
+        return safe(file.filename)
+    return f"{safe(file.old_filename)} -> {safe(file.filename)}"
 
 
 def _style(cell: str) -> str:
@@ -180,3 +187,4 @@ def commit_command(settings: Settings, message: str, author: str | None) -> None
         else:
             printer.line(one_line(result.message))
         settle(service)
+        push_later(service)

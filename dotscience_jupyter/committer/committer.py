@@ -517,7 +517,7 @@ class Committer:
             head = self.records.head()
             moved = self._recorder.head != (None if head is None else head.id)
             self._recorder.head = None if head is None else head.id
-            changed = self.engine.changes(None if head is None else head.snapshot)
+            changed = self.engine.changes(None if head is None else head.snapshot, renames=True)
         except TROUBLES as error:
             with self._state:
                 self._changed = self._changed or []

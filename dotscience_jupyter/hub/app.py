@@ -8,8 +8,8 @@ import asyncio
 import logging
 import os
 import re
-import secrets
 import signal
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -31,16 +31,18 @@ from dotscience_jupyter.api.errors import ApiError
 
 from . import logs
 from .config import Config, Services, log
+from .firstadmin import first_admin
 from .handlers.base import SMALL_BODY, HubHandler, NotFound
 from .jupyterhub.settings import CACHE, from_environment, public_url, service_address
 from .routes import ROUTES
 from .storage import CACHE as STORAGE_CACHE
 from .storage import GRACE as STORAGE_GRACE
 
-ADMIN = "admin"
 PORT = 8770
 _IDLE_SECONDS = 120.0  # without a request, or in the middle of its head
 _LOOK_EVERY = 0.05
+_MOST_HEADERS = 1 << 20  # beyond that the connection is closed without an answer
+_MOST_LOGGED = 1000  # characters of an address
 
 
 class HubApplication(web.Application):
@@ -75,13 +77,13 @@ class HubApplication(web.Application):
             logging.WARNING if status >= 500 else logging.INFO,
             "%s %s %s %.3f s %s",
             method,
-            request.path,
+            request.path[:_MOST_LOGGED],
             status,
             seconds,
             user,
             extra={
                 "method": method,
-                "path": request.path,
+                "path": request.path[:_MOST_LOGGED],
                 "status": status,
                 "seconds": round(seconds, 4),
                 "user": user,
@@ -132,13 +134,20 @@ class HubServer:
             trusted_downstream=trusted_proxies,
             max_body_size=SMALL_BODY,
             idle_connection_timeout=_IDLE_SECONDS,
+            max_header_size=_MOST_HEADERS,
         )
+        self._sockets: list[socket.socket] = []
         self.port = 0
 
     def listen(self, ip: str, port: int) -> None:
         """Begin to serve; ``port`` 0 takes a free one. Raise ApiError if it cannot be had."""
+        self.bind(ip, port)
+        self.start()
+
+    def bind(self, ip: str, port: int) -> None:
+        """Take an address, where clients wait until :meth:`start`. Raise ApiError as above."""
         try:
-            sockets = bind_sockets(port, ip)
+            self._sockets = bind_sockets(port, ip)
         except OSError as error:
             raise ApiError(
                 500,
@@ -146,8 +155,11 @@ class HubServer:
                 f"The hub cannot listen at {ip}:{port}: {error.strerror or error}. "
                 "Choose another address with --ip and --port.",
             ) from None
-        self._server.add_sockets(sockets)
-        self.port = sockets[0].getsockname()[1]
+        self.port = self._sockets[0].getsockname()[1]
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.add_sockets(self._sockets)
 
     def url(self, ip: str) -> str:
         """Return where the hub is reached from this machine."""
@@ -195,8 +207,8 @@ class Hub(Application):
         Unicode(), help="Addresses of proxies whose X-Forwarded-For is believed."
     ).tag(config=True)
     max_body = Integer(1 << 40, help="Bytes of one upload at most.").tag(config=True)
-    rate = Float(200.0, help="Requests a second and user; 0 for no limit.").tag(config=True)
-    burst = Float(1000.0, help="Requests that a user may make at once.").tag(config=True)
+    rate = Float(200.0, help="Requests a second and key; 0 for no limit.").tag(config=True)
+    burst = Float(1000.0, help="Requests that may be made at once with a key.").tag(config=True)
     workers = Integer(32, help="Threads that answer requests.").tag(config=True)
     grace = Float(30.0, help="Seconds that requests have to end when the hub stops.").tag(
         config=True
@@ -292,9 +304,7 @@ class Hub(Application):
         tls = self.tls()
         hub = self.services(serving=True)
         try:
-            # under JupyterHub everybody comes from there, and so do admins
-            password = None if self.jupyterhub else first_admin(hub)
-            asyncio.run(self._serve(hub, tls, password, ready))
+            asyncio.run(self._serve(hub, tls, ready))
         finally:
             hub.close()
 
@@ -302,7 +312,6 @@ class Hub(Application):
         self,
         hub: Services,
         tls: ssl.SSLContext | None,
-        password: str | None,
         ready: Callable[[str, str | None], None],
     ) -> None:
         server = HubServer(hub, tls=tls, trusted_proxies=list(self.trusted_proxies))
@@ -310,8 +319,12 @@ class Hub(Application):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        server.listen(self.ip, self.port)
+        server.bind(self.ip, self.port)
+        # only now: a password of a start that fails would not be shown. Under JupyterHub
+        # everybody comes from there, and so do admins
+        password = None if self.jupyterhub else first_admin(hub)
         ready(hub.config.base_url or server.url(self.ip), password)
+        server.start()
         await stop.wait()
         log.info("Stopping; requests have %.0f seconds to end", self.grace)
         await server.stop(self.grace)
@@ -333,18 +346,3 @@ def database_url(text: str) -> str:
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     return url.render_as_string(hide_password=False)
-
-
-def first_admin(hub: Services) -> str | None:
-    """Make an admin where there is nobody yet; return the password if it was made up."""
-    if hub.identity.count_users():
-        return None
-    given = os.environ.get("DOTSCIENCE_ADMIN_PASSWORD")
-    password = given or secrets.token_urlsafe(15)
-    try:
-        hub.identity.create_user(ADMIN, password, admin=True)
-    except ApiError as error:
-        if error.code != "exists":  # another process was faster
-            raise
-        return None
-    return None if given else password

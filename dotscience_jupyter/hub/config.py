@@ -50,7 +50,7 @@ class Config:
     db: str = ""  # SQLAlchemy URL of a PostgreSQL database; "" for SQLite in the data folder
     base_url: str = ""  # as clients see it, without a / at the end; "" to take the request's
     max_body: int = 1 << 40  # bytes of one upload
-    rate: float = 200.0  # requests a second and user; 0 for no limit
+    rate: float = 200.0  # requests a second and key; 0 for no limit
     burst: float = 1000.0
     workers: int = 32  # threads
     storage: str = ""  # s3://bucket/prefix or zfs:pool/root; "" for the data folder, or as before
@@ -82,7 +82,12 @@ class Services:
     """
 
     def __init__(
-        self, config: Config, database: HubDatabase, storage: ContentStorage | None = None
+        self,
+        config: Config,
+        database: HubDatabase,
+        storage: ContentStorage | None = None,
+        *,
+        upgrade: bool = False,
     ) -> None:
         secret = Secret.open(config.data / SECRET)
         self.config = config
@@ -98,6 +103,7 @@ class Services:
             config.db,
             require_free=self.locks.require_free,
             storage=storage,
+            upgrade=upgrade,
         )
         self.limit = RateLimit(config.rate, config.burst)
         self.metrics = Metrics()
@@ -112,6 +118,12 @@ class Services:
     @classmethod
     def open(cls, config: Config, *, upgrade: bool = False) -> Services:
         """Open a hub's data folder, made if need be.
+
+        Parameters
+        ----------
+        upgrade
+            Whether what an older version wrote is migrated: the database at once, the records of
+            each project when it is opened.
 
         Raises
         ------
@@ -152,7 +164,7 @@ class Services:
             )
             if storage is not None:
                 undoing.callback(storage.close)
-            services = cls(config, database, storage)
+            services = cls(config, database, storage, upgrade=upgrade)
             if storage is not None and not storage.is_noted(config.data):
                 if storage.moves_when_opened:
                     # or a start without it would take where data sets are mounted for the content

@@ -24,9 +24,11 @@ from sqlalchemy.orm import Session
 
 from dotscience_jupyter.api.errors import ApiError
 
+from . import onetime
 from .audit import Audit
 from .database import HubDatabase
 from .limits import Attempts
+from .onetime import OneTimePasswords
 from .secret import Secret
 from .tables import ApiKeyRow, S3KeyRow, UserRow
 
@@ -70,7 +72,13 @@ class KeyInfo:
 
 
 class Identity:
-    """The users of a hub. Thread-safe; every method may block (a password takes 50 ms)."""
+    """The users of a hub. Thread-safe; every method may block (a password takes 50 ms).
+
+    Attributes
+    ----------
+    one_time : OneTimePasswords
+        Those that were made up for somebody.
+    """
 
     def __init__(
         self,
@@ -86,6 +94,7 @@ class Identity:
         self._audit = audit
         self._hasher = hasher or PasswordHasher()
         self._clock = clock
+        self.one_time = OneTimePasswords(database, audit, clock)
         self._attempts = Attempts()
         self._own = secrets.token_bytes(32)
         self._remembering = threading.Lock()
@@ -99,9 +108,15 @@ class Identity:
         password: str | None = None,
         *,
         admin: bool = False,
+        one_time: bool = False,
         actor: str = Audit.LOCAL,
     ) -> User:
         """Add a user; without a password, only keys open the door.
+
+        Parameters
+        ----------
+        one_time
+            Whether the password logs in once only: see :meth:`log_in`.
 
         Raises
         ------
@@ -115,7 +130,7 @@ class Identity:
                 "invalid_request",
                 "A user name has 1 to 64 letters (a-z), digits, '-' and '_'.",
             )
-        hashed = None if password is None else self._hash(password)
+        hashed = None if password is None else self._kept(password, one_time)
         with self._database.writing() as session:
             if self._row(session, name) is not None:
                 raise ApiError(409, "exists", f"There is a user {name} already.")
@@ -158,9 +173,11 @@ class Identity:
         with self._database.reading() as session:
             return session.scalar(select(func.count()).select_from(UserRow)) or 0
 
-    def set_password(self, name: str, password: str, *, actor: str = Audit.LOCAL) -> None:
+    def set_password(
+        self, name: str, password: str, *, one_time: bool = False, actor: str = Audit.LOCAL
+    ) -> None:
         """Replace a user's password; its keys stay. Raise ApiError 404, or 400 for a bad one."""
-        hashed = self._hash(password)
+        hashed = self._kept(password, one_time)
         with self._database.writing() as session:
             self._needed(session, name).password = hashed
             self._audit.append(actor, "user.password", f"user:{name}", session=session)
@@ -255,6 +272,20 @@ class Identity:
         self._attempts.succeeded(who)
         return _user(row)
 
+    def log_in(self, user: User, key_name: str) -> str:
+        """Return a new API key for who came with the password.
+
+        Raises
+        ------
+        ApiError
+            401 if it was good for once, and that was.
+        """
+        self.one_time.refuse_used(user.id)
+        _, key = self.create_key(user, key_name)
+        # after the key: a hub that dies in between must not have ended the only way in
+        self.one_time.use(user.id, user.name)
+        return key
+
     def check_password(self, user: User, password: str) -> bool:
         """Whether that is the user's password."""
         with self._database.reading() as session:
@@ -266,7 +297,9 @@ class Identity:
         return self._hasher.hash(secrets.token_hex(16))
 
     def _is_password(self, row: UserRow | None, password: str) -> bool:
-        hashed = self._nobody if row is None or row.password is None else row.password
+        hashed = (
+            self._nobody if row is None or row.password is None else onetime.plain(row.password)
+        )
         if len(password) > MOST_PASSWORD:
             password = ""
         # clients of the original send the password with every request
@@ -284,6 +317,10 @@ class Identity:
             if len(self._remembered) > _MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         return True
+
+    def _kept(self, password: str, one_time: bool) -> str:
+        hashed = self._hash(password)
+        return self.one_time.marked(hashed) if one_time else hashed
 
     def _hash(self, password: str) -> str:
         if not PASSWORD_LENGTH <= len(password) <= MOST_PASSWORD:

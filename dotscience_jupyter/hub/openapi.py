@@ -53,13 +53,16 @@ _STATUS_TEXT = {
 _PLACEHOLDER_TEXT = {
     "project": "Id of a project",
     "key": "Id of a key; of S3, the path of a file",
-    "name": "Name of a user",
+    "name": "Name of a user; below a run, of a metric or a log",
     "lock": "Id of a lock",
     "bucket": "NAMESPACE:DOT or NAMESPACE:DOT@BRANCH; of S3, NAME, OWNER.NAME or a project's id",
     "rest": "What follows, slashes included",
     "snapshot": "Id of a commit, or latest",
     "model": "Id of a model",
     "build": "Id of a build",
+    "run": "Id of a run, or the beginning of one",
+    "commit": "Id of a commit, the beginning of one, HEAD or HEAD~n",
+    "file": "A file of a commit, in text form, slashes included",
 }
 _LOGINS: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}]
 

@@ -16,6 +16,7 @@ import filelock
 
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.records import HEAD, NewChange, NewCommit, NewRun, Records, models, to_text
+from dotscience_jupyter.records.schema import NewerTablesError, OlderTablesError
 from dotscience_jupyter.snapshots import Entry
 from dotscience_jupyter.snapshots.embedded import EmbeddedEngine
 from dotscience_jupyter.snapshots.embedded.editing import Edit
@@ -24,6 +25,9 @@ from dotscience_jupyter.snapshots.engine import COMMIT_HOLD, Change, Difference
 from .storage import Content, ContentStorage, move_records
 
 RECORDS = "records.db"
+OLDER, NEWER = "older_records", "newer_records"
+"""Codes of the errors that tell of records of another version."""
+
 LOCK_SECONDS = 600.0
 MOST_WAITING = 24  # each is one of the hub's threads, and others want to read meanwhile
 
@@ -143,6 +147,8 @@ class Project:
         folder: Path,
         records_url: str = "",
         storage: ContentStorage | None = None,
+        *,
+        upgrade: bool = False,
     ) -> Project:
         """Open a project in its folder, made if need be; see :class:`.projects.Projects`.
 
@@ -151,7 +157,8 @@ class Project:
         RecordsError, SnapshotError
             If its records or content cannot be opened.
         ApiError
-            If its folder cannot be made.
+            If its folder cannot be made; 503 :data:`OLDER` or :data:`NEWER` if another version of
+            the software has to do with its records first.
         """
         try:
             if storage is not None:
@@ -164,12 +171,30 @@ class Project:
                 f"The project's folder cannot be made: {error.strerror or error}. Nothing was "
                 "changed; the hub's disk may be full.",
             ) from None
-        if records_url:
-            records = Records.open(records_url, schema=cls.schema_of(info.id), pool=_CONNECTIONS)
-        else:
+        url: str = records_url
+        schema: str | None = cls.schema_of(info.id)
+        if not records_url:
             beside = storage is not None and storage.beside
             file = move_records(folder / RECORDS) if beside else folder / RECORDS
-            records = Records.open(f"sqlite:///{file}", pool=_CONNECTIONS)
+            url, schema = f"sqlite:///{file}", None
+        try:
+            records = Records.open(url, schema=schema, pool=_CONNECTIONS, upgrade=upgrade)
+        except OlderTablesError:
+            raise ApiError(
+                503,
+                OLDER,
+                f"The records of the project {info.name!r} ({info.id}) were written by an older "
+                "version of dotscience-jupyter. Nothing was changed. Stop the hub, make a backup, "
+                "run `jupyter dotscience hub upgrade`, and start it again.",
+            ) from None
+        except NewerTablesError:
+            raise ApiError(
+                503,
+                NEWER,
+                f"The records of the project {info.name!r} ({info.id}) were written by a newer "
+                "version of dotscience-jupyter. Nothing was changed. Upgrade dotscience-jupyter on "
+                "the hub to use this project; the others are not concerned.",
+            ) from None
         try:
             if storage is None:
                 content = Content(EmbeddedEngine.open_store(folder / "store"))

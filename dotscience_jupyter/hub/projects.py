@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import shutil
 import uuid
@@ -12,28 +13,31 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Executable, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dotscience_jupyter.api.errors import ApiError
-from dotscience_jupyter.snapshots import COMMIT_HOLD
+from dotscience_jupyter.records import RecordsError
+from dotscience_jupyter.snapshots import COMMIT_HOLD, SnapshotError
 
 from . import stamps
 from .audit import Audit
 from .database import HubDatabase
 from .identity import NAME, User
 from .openprojects import OpenProjects
-from .project import RECORDS, Project, ProjectInfo
+from .project import NEWER, OLDER, RECORDS, Project, ProjectInfo
 from .storage import ContentStorage, records_beside
 from .tables import CollaboratorRow, ProjectRow, TaskLockRow, UserRow
 
+T = TypeVar("T")
 Role = Literal["owner", "collaborator", "admin"]
 Kind = Literal["project", "dot", "dataset"]
 
 MOST_OPEN = 32
+_log = logging.getLogger("dotscience.hub")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 _WITH_OWNER = select(ProjectRow, UserRow.name).join(UserRow, UserRow.id == ProjectRow.owner_id)
@@ -55,6 +59,9 @@ class Projects:
         Raises ApiError where nobody may write to a project now; see :attr:`Project.require_free`.
     storage
         Where content is for good; None for the data folder.
+    upgrade
+        Whether records of older versions are migrated when a project is opened; those projects are
+        refused otherwise.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class Projects:
         *,
         require_free: Callable[[ProjectInfo], None] = lambda info: None,
         storage: ContentStorage | None = None,
+        upgrade: bool = False,
         most_open: int = MOST_OPEN,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -75,6 +83,7 @@ class Projects:
         self._records_url = records_url
         self._require_free = require_free
         self._storage = storage
+        self._upgrade = upgrade
         self._clock = clock
         self._opened = OpenProjects(self._load, most_open)
 
@@ -393,8 +402,45 @@ class Projects:
         with self._opened.using(info) as project:
             yield project
 
+    def visit(self, infos: Iterable[ProjectInfo], work: Callable[[Project], T]) -> list[T]:
+        """Do something with each project but those whose records are of another version.
+
+        Those are told of in the log: nobody may use them, and the others are not concerned.
+        """
+        found: list[T] = []
+        for info in infos:
+            try:
+                with self.open(info) as project:
+                    found.append(work(project))
+            except ApiError as error:
+                if error.code not in (OLDER, NEWER):
+                    raise
+                _log.warning("Left out of a list: %s", error.message)
+        return found
+
+    def visit_all(
+        self, infos: Iterable[ProjectInfo], work: Callable[[Project], object]
+    ) -> list[tuple[ProjectInfo, str]]:
+        """Do something with each project; return with which that failed, and why."""
+        failed: list[tuple[ProjectInfo, str]] = []
+        for info in infos:
+            try:
+                with self.open(info) as project:
+                    work(project)
+            except ApiError as error:
+                failed.append((info, error.message))
+            except (RecordsError, SnapshotError) as error:
+                failed.append((info, str(error)))
+        return failed
+
     def _load(self, info: ProjectInfo) -> Project:
-        project = Project.load(info, self._folder / info.id, self._records_url, self._storage)
+        project = Project.load(
+            info,
+            self._folder / info.id,
+            self._records_url,
+            self._storage,
+            upgrade=self._upgrade,
+        )
         project.require_free = functools.partial(self._require_free, info)
         return project
 

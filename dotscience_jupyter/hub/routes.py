@@ -5,7 +5,17 @@
 from __future__ import annotations
 
 from . import original, s3
-from .handlers import account, admin, document, health, locks, projects, streams, sync
+from .handlers import (
+    account,
+    admin,
+    document,
+    health,
+    locks,
+    projects,
+    reading,
+    streams,
+    sync,
+)
 from .handlers.base import HubHandler
 from .jupyterhub import handlers as jupyterhub
 
@@ -13,6 +23,7 @@ ROUTES: list[tuple[str, type[HubHandler]]] = [
     *account.ROUTES,
     *admin.ROUTES,
     *projects.ROUTES,
+    *reading.ROUTES,
     *locks.ROUTES,
     *health.ROUTES,
     *document.ROUTES,

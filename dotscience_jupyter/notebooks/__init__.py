@@ -18,12 +18,14 @@ from .textmerge import joined as text_joined
 from .texts import compare_text, decode
 from .texts import counts as text_counts
 from .values import (
+    Check,
     DamagedError,
     Document,
     NotebookComparison,
     Options,
     Place,
     TextComparison,
+    unchecked,
 )
 
 
@@ -33,6 +35,7 @@ def line_gaps(old: list[str], new: list[str]) -> list[tuple[int, int, int, int]]
 
 
 __all__ = [
+    "Check",
     "DamagedError",
     "Document",
     "MergedCell",
@@ -59,4 +62,5 @@ __all__ = [
     "slim_cell",
     "text_counts",
     "text_joined",
+    "unchecked",
 ]

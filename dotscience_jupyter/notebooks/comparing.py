@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from blake3 import blake3
@@ -14,11 +14,18 @@ from .alignment import align
 from .documents import identity, language, outputs_identity
 from .outputs import LARGE, pair_outputs
 from .texts import compare_text
-from .values import CellPair, Document, NotebookComparison, Options, Place, TextComparison
+from .values import (
+    CellPair,
+    Check,
+    Document,
+    NotebookComparison,
+    Options,
+    Place,
+    TextComparison,
+    unchecked,
+)
 
 _SHORT = 40  # lines of a source that are all shown where only outputs differ
-
-Check = Callable[[], None]
 
 
 def compare_notebooks(
@@ -26,7 +33,7 @@ def compare_notebooks(
     new: Document | None,
     options: Options,
     places: tuple[Place, Place],
-    check: Check = lambda: None,
+    check: Check = unchecked,
 ) -> NotebookComparison:
     """Compare two notebooks as :func:`.documents.read_notebook` gives them.
 

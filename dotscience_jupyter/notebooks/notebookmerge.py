@@ -55,10 +55,19 @@ class MergedCell:
             return None
         return taken(self.segments, side)
 
-    def choose(self, side: Side) -> Document | None:
-        """Return the cell with all conflicts decided for a side."""
+    def choose(self, side: Side) -> list[Document]:
+        """Return the cells with all conflicts decided for a side: one, or none if it has none.
+
+        Both are two cells, yours first: the lines of two cells in one would be a program that
+        neither side wrote.
+        """
+        if side == "both" and self.yours is not None and self.theirs is not None:
+            mine, other = self.choose("yours")[0], self.choose("theirs")[0]
+            if self.theirs.get("id") != mine.get("id"):
+                other = _with_id(other, self.theirs, self.theirs)
+            return [mine, other]
         source = self.source(side)
-        return None if source is None else self.with_source(source, side)
+        return [] if source is None else [self.with_source(source, side)]
 
     def with_source(self, source: str, side: Side = "yours") -> Document:
         """Return the cell with a source of its own; outputs stay where they belong to it."""
@@ -155,11 +164,13 @@ def _triples(
     in_yours, in_theirs = (_matched(b, side) for side in (y, t))
     from_yours = {j: i for i, j in in_yours.items()}
     from_theirs = {k: i for i, k in in_theirs.items()}
-    # what both added may be the same cell
-    new_y = [j for j in range(len(y)) if j not in from_yours]
-    new_t = [k for k in range(len(t)) if k not in from_theirs]
-    alignment = align([y[j] for j in new_y], [t[k] for k in new_t])
-    together = {new_y[j]: new_t[k] for j, k in (*alignment.pairs, *alignment.moved)}
+    # what both added at one place may be the same cell
+    added_y, added_t = _added(len(y), from_yours), _added(len(t), from_theirs)
+    together: dict[int, int] = {}
+    for place, new_y in added_y.items():
+        new_t = added_t.get(place, [])
+        alignment = align([y[j] for j in new_y], [t[k] for k in new_t])
+        together |= {new_y[j]: new_t[k] for j, k in (*alignment.pairs, *alignment.moved)}
     of_yours: dict[int, Triple] = {}
     of_theirs: dict[int, Triple] = {}
     for j in range(len(y)):
@@ -172,6 +183,18 @@ def _triples(
         if k not in of_theirs:
             of_theirs[k] = (from_theirs.get(k), None, k)
     return of_yours, of_theirs
+
+
+def _added(count: int, origins: dict[int, int]) -> dict[int, list[int]]:
+    """Return the cells that a side added, by the cell of the base that they follow there."""
+    found: dict[int, list[int]] = {}
+    last = -1
+    for n in range(count):
+        if n in origins:
+            last = origins[n]
+        else:
+            found.setdefault(last, []).append(n)
+    return found
 
 
 def _matched(base: Sequence[Document], side: Sequence[Document]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from .sequences import gaps, matches
 from .texts import decode
-from .values import DamagedError
+from .values import Check, DamagedError, unchecked
 
 MOST_ROWS = 200_000
 """Rows of each side that are compared."""
@@ -23,6 +23,8 @@ MOST_ROWS = 200_000
 MOST_ANSWERED = 500
 """Rows that differ that are given."""
 
+_MOST_BEYOND = 5_000_000  # rows after those that are compared in which a missing one is looked for
+_CHECKED = 10_000  # rows between two looks whether anybody still wants the answer
 _MOST_VALUE = 1000  # characters of a value that are shown
 _MOST_COLUMNS = 5000
 _OVERLAP = 0.5  # of the smaller side's keys that the other one must have
@@ -76,13 +78,21 @@ class Table:
     columns: list[str]
     rows: list[Row]
     total: int
+    beyond: Callable[[list[int]], Iterator[Row]] = lambda places: iter(())
+    """Gives the values of some columns of the rows that come after."""
 
 
-def compare_tables(old: bytes | None, new: bytes | None, path: str) -> TableComparison:
+def compare_tables(
+    old: bytes | None, new: bytes | None, path: str, check: Check = unchecked
+) -> TableComparison:
     """Compare two tables; the ending of the path tells their format.
 
     Rows are matched by the first column that both sides have, whose values are all different on
-    each side and mostly the same on both; where there is none, by their content.
+    each side and mostly the same on both; where there is none, by their content. Of long tables the
+    first rows are compared; one that is among these on one side only is told if the other side does
+    not have it further down.
+
+    ``check`` is called now and then; what it raises ends the comparison.
 
     Raises
     ------
@@ -90,7 +100,7 @@ def compare_tables(old: bytes | None, new: bytes | None, path: str) -> TableComp
         If one cannot be read.
     """
     read = read_parquet if path.lower().endswith((".parquet", ".pq")) else read_csv
-    a, b = (Table([], [], 0) if data is None else read(data) for data in (old, new))
+    a, b = (Table([], [], 0) if data is None else read(data, check) for data in (old, new))
     common = [column for column in b.columns if column in set(a.columns)]
     result = TableComparison(
         columns=b.columns + [column for column in a.columns if column not in set(b.columns)],
@@ -113,9 +123,58 @@ def compare_tables(old: bytes | None, new: bytes | None, path: str) -> TableComp
             pairs = _by_key(x, y, place)
         else:
             pairs = _by_content(x, y)
+        if result.sampled:
+            check()
+            pairs = _surely(list(pairs), (a, b), (x, y), common, place, check)
     for i, j in pairs:
         _tell(result, a, b, common, i, j)
     return result
+
+
+def _surely(
+    pairs: list[tuple[int | None, int | None]],
+    tables: tuple[Table, Table],
+    rows: tuple[list[Row], list[Row]],
+    common: list[str],
+    place: int | None,
+    check: Check,
+) -> Iterator[tuple[int | None, int | None]]:
+    """Leave rows out that only miss because of where the other side was cut."""
+    wanted = common if place is None else [common[place]]
+    there: list[set[int]] = []
+    for side, other in ((0, 1), (1, 0)):
+        missing = [pair[side] for pair in pairs if pair[other] is None]
+        keys = {
+            i: rows[side][i] if place is None else (rows[side][i][place],)
+            for i in missing
+            if i is not None
+        }
+        there.append(_found_beyond(keys, tables[other], wanted, check))
+    for i, j in pairs:
+        if (j is None and i in there[0]) or (i is None and j in there[1]):
+            continue
+        yield i, j
+
+
+def _found_beyond(keys: dict[int, Row], table: Table, columns: list[str], check: Check) -> set[int]:
+    """Return which rows a table has after those that were read, or may have."""
+    left = table.total - len(table.rows)
+    if not keys or not left:
+        return set()
+    if left > _MOST_BEYOND:
+        return set(keys)
+    waiting: dict[Row, list[int]] = {}
+    for i, key in keys.items():
+        waiting.setdefault(key, []).append(i)
+    found: set[int] = set()
+    for number, row in enumerate(table.beyond([table.columns.index(name) for name in columns])):
+        if number % _CHECKED == 0:
+            check()
+        if rows := waiting.get(row):
+            found.add(rows.pop())
+            if len(found) == len(keys):
+                break
+    return found
 
 
 def _tell(
@@ -183,29 +242,29 @@ def _by_key(a: list[Row], b: list[Row], place: int) -> Iterator[tuple[int | None
 
 
 def _by_content(a: list[Row], b: list[Row]) -> list[tuple[int | None, int | None]]:
-    found: list[tuple[int | None, int | None]] = []
-    for i0, i1, j0, j1 in gaps(matches(a, b), len(a), len(b)):
-        if i1 - i0 == j1 - j0 and all(
-            _alike(x, y) for x, y in zip(a[i0:i1], b[j0:j1], strict=True)
-        ):
-            found += zip(range(i0, i1), range(j0, j1), strict=True)
-        else:
-            found += [(i, None) for i in range(i0, i1)]
-            found += [(None, j) for j in range(j0, j1)]
+    found = list(gaps(matches(a, b), len(a), len(b)))
     # a row that only stands elsewhere is no difference
-    went = Counter(a[i] for i, j in found if i is not None and j is None)
-    came = Counter(b[j] for i, j in found if j is not None and i is None)
-    moved = {False: went & came, True: went & came}
+    went = Counter(a[i] for i0, i1, _, _ in found for i in range(i0, i1))
+    came = Counter(b[j] for _, _, j0, j1 in found for j in range(j0, j1))
+    moved = went & came, went & came
     result: list[tuple[int | None, int | None]] = []
-    for i, j in found:
-        if i is None or j is None:
-            row = b[j] if j is not None else a[i or 0]
-            left = moved[i is None]
-            if left[row] > 0:
-                left[row] -= 1
-                continue
-        result.append((i, j))
+    for i0, i1, j0, j1 in found:
+        old = [i for i in range(i0, i1) if not _taken(moved[0], a[i])]
+        new = [j for j in range(j0, j1) if not _taken(moved[1], b[j])]
+        if len(old) == len(new) and all(_alike(a[i], b[j]) for i, j in zip(old, new, strict=True)):
+            result += zip(old, new, strict=True)
+        else:
+            result += [(i, None) for i in old]
+            result += [(None, j) for j in new]
     return result
+
+
+def _taken(left: Counter[Row], row: Row) -> bool:
+    """Whether a row is one of those that are left; it is one less then."""
+    if left[row] <= 0:
+        return False
+    left[row] -= 1
+    return True
 
 
 def _alike(a: Row, b: Row) -> bool:
@@ -234,13 +293,22 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def read_csv(data: bytes) -> Table:
+def read_csv(data: bytes, check: Check = unchecked) -> Table:
     """Read a table of separated values whose first row names the columns."""
     text = decode(data)
     csv.field_size_limit(_FIELD_LIMIT)
     head = text[:_SNIFFED]
     delimiter = max(",;\t|", key=lambda each: (_regular(head, each), each == ","))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+    def start() -> Any:
+        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+    def beyond(places: list[int]) -> Iterator[Row]:
+        # the header is the first row that is there
+        for row in islice((row for row in start() if row), MOST_ROWS + 1, None):
+            yield tuple(row[place] if place < len(row) else "" for place in places)
+
+    reader = start()
     try:
         header = next(reader, None)
         if header is None:
@@ -250,13 +318,20 @@ def read_csv(data: bytes) -> Table:
         columns = _unique([name.strip() for name in header])
         width = len(columns)
         rows: list[Row] = []
-        for row in islice((row for row in reader if row), MOST_ROWS):
+        for number, row in enumerate(islice((row for row in reader if row), MOST_ROWS)):
+            if number % _CHECKED == 0:
+                check()
             if len(row) != width:
                 if len(row) > width:
                     raise DamagedError(f"line {reader.line_num} has more values than the header")
                 row += [""] * (width - len(row))
             rows.append(tuple(row))
-        return Table(columns, rows, len(rows) + sum(1 for row in reader if row))
+        total = len(rows)
+        for row in reader:
+            total += bool(row)
+            if total % _CHECKED == 0:
+                check()
+        return Table(columns, rows, total, beyond)
     except csv.Error as error:
         raise DamagedError(f"line {reader.line_num} cannot be read ({error})") from None
 
@@ -274,7 +349,7 @@ def _regular(head: str, delimiter: str) -> int:
     return width if width > 1 else 0
 
 
-def read_parquet(data: bytes) -> Table:
+def read_parquet(data: bytes, check: Check = unchecked) -> Table:
     """Read a Parquet file. Raise DamagedError also where pyarrow is missing, saying so."""
     try:
         import pyarrow
@@ -293,6 +368,7 @@ def read_parquet(data: bytes) -> Table:
             values: list[list[Scalar]] = [[] for _ in names]
             left = MOST_ROWS
             for batch in file.iter_batches(batch_size=min(50_000, MOST_ROWS)):
+                check()
                 part = batch.slice(0, left)
                 left -= part.num_rows
                 for column, target in zip(part.columns, values, strict=True):
@@ -303,7 +379,23 @@ def read_parquet(data: bytes) -> Table:
         if isinstance(error, DamagedError):
             raise
         raise DamagedError("it cannot be read as Parquet") from None
-    return Table(_unique(names), list(zip(*values, strict=True)), total)
+
+    def beyond(places: list[int]) -> Iterator[Row]:
+        wanted = [names[place] for place in places]
+        # of two columns with one name all are read, since only their places tell them apart
+        chosen = wanted if len(set(names)) == len(names) else None
+        skip = MOST_ROWS
+        try:
+            with pyarrow.parquet.ParquetFile(io.BytesIO(data)) as file:
+                for batch in file.iter_batches(batch_size=50_000, columns=chosen):
+                    part = batch.slice(skip)
+                    skip = max(0, skip - batch.num_rows)
+                    columns = [part.column(each) for each in (places if chosen is None else wanted)]
+                    yield from zip(*(_scalars(each.to_pylist()) for each in columns), strict=True)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DamagedError("it cannot be read as Parquet") from error
+
+    return Table(_unique(names), list(zip(*values, strict=True)), total, beyond)
 
 
 def _scalars(values: list[Any]) -> list[Scalar]:

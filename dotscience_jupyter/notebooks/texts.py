@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from .sequences import Match, matches
-from .values import DamagedError, TextComparison, TextRow
+from .values import Check, DamagedError, TextComparison, TextRow, unchecked
 
 MOST_ROWS = 20_000
 """Rows of a comparison; what comes after is left out."""
@@ -17,6 +17,7 @@ MOST_ROWS = 20_000
 MOST_LINE = 10_000
 """Characters of a line that are shown."""
 
+_CHECKED = 100  # rows between two looks whether anybody still wants the answer
 _MOST_PAIRS = 900  # lines of a hunk that are compared with each other: old times new
 _MOST_LOOKS = 3000  # comparisons of two lines in one comparison of texts
 _LONG = 1000  # characters of a line of which only equal ends are told apart
@@ -49,7 +50,11 @@ def split(old: str | None, new: str | None) -> tuple[list[str], list[str]]:
 
 
 def compare_text(
-    old: str | None, new: str | None, context: int | None = 3, most: int = MOST_ROWS
+    old: str | None,
+    new: str | None,
+    context: int | None = 3,
+    most: int = MOST_ROWS,
+    check: Check = unchecked,
 ) -> TextComparison:
     """Compare two texts.
 
@@ -61,6 +66,8 @@ def compare_text(
         How many unchanged lines to keep around changes; the others are folded. None: all.
     most : int
         How many rows to give.
+    check : callable
+        Called now and then; what it raises ends the comparison.
     """
     a, b = split(old, new)
     found = [(0, 0, len(a))] if a == b else matches(a, b)
@@ -72,6 +79,8 @@ def compare_text(
         if len(rows) == most:
             truncated = True
             break
+        if len(rows) % _CHECKED == 0:
+            check()
         truncated = _cut(row) or truncated
         rows.append(row)
     return TextComparison(rows, added, removed, truncated)

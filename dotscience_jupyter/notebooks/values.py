@@ -4,11 +4,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Document = dict[str, Any]
 """A parsed JSON object, such as a notebook or a cell."""
+
+
+Check = Callable[[], None]
+"""Called now and then in a long comparison; what it raises ends it."""
+
+
+def unchecked() -> None:
+    """Let a comparison go on to its end."""
 
 
 class DamagedError(ValueError):

@@ -9,6 +9,7 @@ A version of a dataset's file is the same wherever the dataset is used, and in t
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,7 +21,7 @@ from dotscience_jupyter.records.store import Records
 
 from .assembly import Direction, walk
 from .graph import Edge, Graph, Key, Node, node_id
-from .starts import resolve
+from .starts import Exists, resolve
 from .walking import LIMIT, Walk
 
 Place = tuple[str, Version]
@@ -33,10 +34,15 @@ def across(
     start: str,
     direction: Direction = "both",
     limit: int = LIMIT,
+    *,
+    depth: int = 0,
+    exists: Exists = lambda path: False,
+    own: str | None = None,
 ) -> Graph:
     """Return what something was made from, or what came of it, in all of several workspaces.
 
     Nodes have the name of their workspace, which also comes first in their ids: ``NAME|run:ID``.
+    Their ``order`` is the time when they came, in milliseconds: sequences are each workspace's own.
 
     Parameters
     ----------
@@ -50,16 +56,20 @@ def across(
         ``up``, ``down`` or ``both``.
     limit : int
         How many nodes at most in each workspace and direction.
+    depth : int
+        How many runs away at most, in whichever workspaces they are; 0 for any number.
+    exists : callable
+        Whether the newest commit of the start's workspace holds a path that nothing tells of.
+    own : str, optional
+        A workspace whose nodes go without its name.
 
     Raises
     ------
     RecordsError
         If there is no such start.
     """
-    keys = resolve(workspaces[workspace], start)
-    found = Graph([_name(workspace, node_id(key)) for key in keys])
-    nodes: dict[str, Node] = {}
-    edges: dict[Edge, None] = {}
+    keys = resolve(workspaces[workspace], start, exists)
+    merged = _Merged(own, [(workspace, key) for key in keys])
     with ExitStack() as stack:
         near = {
             name: stack.enter_context(records.neighbours()) for name, records in workspaces.items()
@@ -68,34 +78,120 @@ def across(
             if direction in (way, "both"):
                 graphs, ties = _follow(near, workspace, keys, way == "up", limit)
                 for name, graph in graphs.items():
-                    found.truncated |= graph.truncated
-                    for node in graph.nodes:
-                        id_ = _name(name, node.id)
-                        nodes.setdefault(id_, replace(node, id=id_, workspace=name))
-                    for edge in graph.edges:
-                        ends = _name(name, edge.source), _name(name, edge.target)
-                        edges[Edge(*ends, edge.kind, edge.authority)] = None
-                for origin, copy in ties:
-                    source, target = (_name(at, node_id(file)) for at, file in (origin, copy))
-                    edges[Edge(source, target, "same")] = None
-    edges = {edge: None for edge in edges if edge.source in nodes and edge.target in nodes}
-    copies = {edge.target for edge in edges if edge.kind == "same"}
-    for id_ in copies:
-        nodes[id_].source = False
-    found.nodes = sorted(nodes.values(), key=lambda node: (*_when(node), node.id))
-    place = {node.id: number for number, node in enumerate(found.nodes)}
-    found.edges = sorted(edges, key=lambda e: (place[e.target], place[e.source], e.kind))
-    return found
+                    merged.add(name, graph)
+                merged.tie(ties)
+    return merged.graph(direction, depth)
 
 
-def _name(workspace: str, id_: str) -> str:
-    return f"{workspace}|{id_}"
+class _Merged:
+    """Graphs of several workspaces, put together."""
 
+    def __init__(self, own: str | None, start: Iterable[tuple[str, Key]]) -> None:
+        self._own = own
+        self._start = [self._id(name, node_id(key)) for name, key in start]
+        self._nodes: dict[str, Node] = {}
+        self._edges: dict[Edge, None] = {}
+        self._neighbours: dict[tuple[str, bool], int] = {}  # how many there are in its workspace
+        self._truncated = False
 
-def _when(node: Node) -> tuple[bool, str, int, int]:
-    # sequences are each workspace's own; times are everybody's
-    created = "" if node.created is None else node.created.isoformat()
-    return node.created is not None, created, node.order, 1 if node.run is not None else 0
+    def _id(self, name: str, id_: str) -> str:
+        return id_ if name == self._own else f"{name}|{id_}"
+
+    def add(self, name: str, graph: Graph) -> None:
+        """Add what a walk found in one workspace."""
+        self._truncated |= graph.truncated
+        told = Counter(
+            end for edge in graph.edges for end in ((edge.target, True), (edge.source, False))
+        )
+        for node in graph.nodes:
+            id_ = self._id(name, node.id)
+            self._nodes.setdefault(
+                id_, replace(node, id=id_, workspace="" if name == self._own else name)
+            )
+            for up, hidden in ((True, node.hidden_up), (False, node.hidden_down)):
+                known = self._neighbours.get((id_, up), 0)
+                self._neighbours[id_, up] = max(known, told[node.id, up] + hidden)
+        for edge in graph.edges:
+            ends = self._id(name, edge.source), self._id(name, edge.target)
+            self._edges[Edge(*ends, edge.kind, edge.authority)] = None
+
+    def tie(self, ties: Iterable[tuple[Place, Place]]) -> None:
+        """Add arrows between workspaces."""
+        for ends in ties:
+            source, target = (self._id(at, node_id(file)) for at, file in ends)
+            edge = Edge(source, target, "same")
+            if source in self._nodes and target in self._nodes and edge not in self._edges:
+                self._edges[edge] = None
+                self._nodes[target].source = False
+                for end in ((target, True), (source, False)):
+                    self._neighbours[end] = self._neighbours.get(end, 0) + 1
+
+    def graph(self, direction: Direction, depth: int) -> Graph:
+        """Return what is at most so many runs away from the start, oldest first."""
+        away = self._distances(direction)
+        kept = {id_ for id_ in away if not depth or away[id_] <= depth}
+        edges = [edge for edge in self._edges if edge.source in kept and edge.target in kept]
+        shown = Counter(end for e in edges for end in ((e.target, True), (e.source, False)))
+        order = self._orders()
+        found = Graph([id_ for id_ in self._start if id_ in kept], truncated=self._truncated)
+        for id_ in kept:
+            node = self._nodes[id_]
+            node.depth, node.order = away[id_], order[id_]
+            # a file's readers are counted up to a limit only
+            node.hidden_up = max(0, self._neighbours[id_, True] - shown[id_, True])
+            node.hidden_down = max(0, self._neighbours[id_, False] - shown[id_, False])
+            found.nodes.append(node)
+        # of one time: what was changed by hand, the runs, what these wrote
+        wrote = {edge.target for edge in edges if edge.kind == "wrote"}
+        found.nodes.sort(
+            key=lambda node: (
+                node.order,
+                1 if node.run is not None else 2 if node.id in wrote else 0,
+                node.id,
+            )
+        )
+        place = {node.id: number for number, node in enumerate(found.nodes)}
+        found.edges = sorted(edges, key=lambda e: (place[e.target], place[e.source], e.kind))
+        return found
+
+    def _distances(self, direction: Direction) -> dict[str, int]:
+        """Return how many runs lie between the start and each node that leads to it or follows."""
+        found: dict[str, int] = {}
+        for up in (True, False):
+            if direction not in ("both", "up" if up else "down"):
+                continue
+            beside: dict[str, list[str]] = {}
+            for edge in self._edges:
+                near, far = (edge.target, edge.source) if up else (edge.source, edge.target)
+                beside.setdefault(near, []).append(far)
+            away: dict[str, int] = {}
+            ahead = deque((id_, 0) for id_ in self._start if id_ in self._nodes)
+            while ahead:
+                at, runs = ahead.popleft()
+                if away.get(at, runs + 1) <= runs:
+                    continue
+                away[at] = runs
+                for id_ in beside.get(at, ()):
+                    if self._nodes[id_].run is not None:
+                        ahead.append((id_, runs + 1))
+                    else:
+                        ahead.appendleft((id_, runs))
+            for id_, runs in away.items():
+                found[id_] = min(runs, found.get(id_, runs))
+        return found
+
+    def _orders(self) -> dict[str, int]:
+        """Return when each node came; of what no commit holds, when it was read first."""
+        found = {
+            id_: int(node.created.timestamp() * 1000)
+            for id_, node in self._nodes.items()
+            if node.created is not None
+        }
+        for edge in self._edges:
+            if self._nodes[edge.source].created is None and edge.target in found:
+                first = found.get(edge.source, found[edge.target])
+                found[edge.source] = min(first, found[edge.target])
+        return {id_: found.get(id_, 0) for id_ in self._nodes}
 
 
 def _follow(

@@ -37,18 +37,23 @@ def prov(graph: Graph, workspace: str) -> dict[str, Any]:
     graph : Graph
         What to tell of.
     workspace : str
-        The workspace's id; part of the names of files.
+        The workspace's id; part of the names of files. Nodes that tell of another one are named
+        by that.
     """
+    others = sorted({node.workspace for node in graph.nodes} - {""})
+    prefixes = {"": "dsfile"} | {name: f"dsfile{n}" for n, name in enumerate(others, 2)}
     document: dict[str, dict[str, Any]] = {
         "prefix": {
             "ds": "urn:dotscience:terms:",
             "dsrun": "urn:dotscience:run:",
-            "dsfile": f"urn:dotscience:file:{quote(workspace, safe='')}:",
             "dsagent": "urn:dotscience:agent:",
             "xsd": "http://www.w3.org/2001/XMLSchema#",
         }
     }
-    names = {node.id: _prov_name(node) for node in graph.nodes}
+    for name, prefix in prefixes.items():
+        place = quote(name or workspace, safe="")
+        document["prefix"][prefix] = f"urn:dotscience:file:{place}:"
+    names = {node.id: _prov_name(node, prefixes[node.workspace]) for node in graph.nodes}
 
     def relation(kind: str, **ends: Any) -> None:
         relations = document.setdefault(kind, {})
@@ -69,7 +74,7 @@ def prov(graph: Graph, workspace: str) -> dict[str, Any]:
             ends = {"activity": names[node.id], "agent": agent}
             if node.run.workload_file:
                 program = Version(node.run.workload_file, node.run.commit)
-                plan = _file_name(program)
+                plan = _file_name(program, prefixes[node.workspace])
                 entities = document.setdefault("entity", {})
                 entity = entities.setdefault(plan, {"prov:label": program.path})
                 entity["prov:type"] = _term("prov:Plan")
@@ -88,17 +93,17 @@ def prov(graph: Graph, workspace: str) -> dict[str, Any]:
     return document
 
 
-def _prov_name(node: Node) -> str:
+def _prov_name(node: Node, prefix: str) -> str:
     if node.run is not None:
         return f"dsrun:{node.run.id}"
     assert node.file is not None
-    return _file_name(node.file)
+    return _file_name(node.file, prefix)
 
 
-def _file_name(file: Version) -> str:
+def _file_name(file: Version, prefix: str) -> str:
     # the local part of a name allows few signs; those of percent-encoding are among them
     version = file.version or (f"digest-{file.digest}" if file.digest else "")
-    return f"dsfile:{quote(file.path, safe='/')}@{quote(version, safe='')}"
+    return f"{prefix}:{quote(file.path, safe='/')}@{quote(version, safe='')}"
 
 
 def _term(name: str) -> dict[str, str]:
@@ -134,13 +139,18 @@ def _entity(node: Node) -> dict[str, Any]:
 
 
 def openlineage(graph: Graph, workspace: str) -> list[dict[str, Any]]:
-    """Return OpenLineage run events (https://openlineage.io/spec/2-0-2/), one a run, oldest first.
+    """Return OpenLineage run events (https://openlineage.io/spec/2-0-2/), oldest run first.
 
-    Each tells of a run's end, ``COMPLETE`` or ``FAIL``. Jobs are programs, data sets files; a
-    file's version is the commit that wrote it, identical contents are symlinks.
+    Of each run there is its end, ``COMPLETE`` or ``FAIL``, with all that it read and wrote; before
+    it ``START``, where it is known when the run began. Jobs are programs, data sets files; a file's
+    version is the commit that wrote it, identical contents are symlinks. Namespaces are
+    workspaces: the given one, or the other one that a node tells of.
     """
     nodes = graph.by_id()
-    namespace = f"dotscience://{quote(workspace, safe='')}"
+
+    def namespace(node: Node) -> str:
+        return f"dotscience://{quote(node.workspace or workspace, safe='')}"
+
     reads: dict[str, list[str]] = {}
     writes: dict[str, list[str]] = {}
     same: dict[str, list[str]] = {}
@@ -154,7 +164,11 @@ def openlineage(graph: Graph, workspace: str) -> list[dict[str, Any]]:
 
     def datasets(ids: list[str]) -> list[dict[str, Any]]:
         return [
-            _dataset(nodes[id_], namespace, [nodes[other] for other in same.get(id_, [])])
+            _dataset(
+                nodes[id_],
+                namespace(nodes[id_]),
+                [_place(nodes[other], namespace(nodes[other])) for other in same.get(id_, [])],
+            )
             for id_ in ids
         ]
 
@@ -179,23 +193,39 @@ def openlineage(graph: Graph, workspace: str) -> list[dict[str, Any]]:
                 f"{_FACETS}/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet",
                 {"message": run.error, "programmingLanguage": "PYTHON"},
             )
-        events.append(
-            {
-                "eventType": "COMPLETE" if run.status == "succeeded" else "FAIL",
-                "eventTime": _instant(run.ended or run.started or run.created),
-                "producer": PRODUCER,
-                "schemaURL": _EVENT,
-                "run": {"runId": run_uuid(run.id), "facets": facets},
-                "job": {
-                    "namespace": namespace,
-                    "name": run.workload_file or run.description or run.workload_type or "run",
-                    "facets": {},
-                },
-                "inputs": datasets(reads.get(node.id, [])),
-                "outputs": datasets(writes.get(node.id, [])),
-            }
-        )
+        job = {
+            "namespace": namespace(node),
+            "name": run.workload_file or run.description or run.workload_type or "run",
+            "facets": {},
+        }
+        ended = "COMPLETE" if run.status == "succeeded" else "FAIL"
+        read, wrote = datasets(reads.get(node.id, [])), datasets(writes.get(node.id, []))
+        if run.started is not None:
+            events.append(_event("START", run.started, run, {}, job, [], []))
+        when = run.ended or run.started or run.created
+        events.append(_event(ended, when, run, facets, job, read, wrote))
     return events
+
+
+def _event(
+    kind: str,
+    when: datetime,
+    run: RunHead,
+    facets: dict[str, Any],
+    job: dict[str, Any],
+    inputs: list[dict[str, Any]],
+    outputs: list[dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "eventType": kind,
+        "eventTime": _instant(when),
+        "producer": PRODUCER,
+        "schemaURL": _EVENT,
+        "run": {"runId": run_uuid(run.id), "facets": facets},
+        "job": job,
+        "inputs": inputs,
+        "outputs": outputs,
+    }
 
 
 def run_uuid(id_: str) -> str:
@@ -220,7 +250,7 @@ def _place(node: Node, namespace: str) -> dict[str, str]:
     return {"namespace": "file" if path.startswith("/") else namespace, "name": path}
 
 
-def _dataset(node: Node, namespace: str, same: list[Node]) -> dict[str, Any]:
+def _dataset(node: Node, namespace: str, same: list[dict[str, str]]) -> dict[str, Any]:
     assert node.file is not None
     storage = {"storageLayer": "file"}
     if ending := posixpath.splitext(node.file.path)[1]:
@@ -237,7 +267,7 @@ def _dataset(node: Node, namespace: str, same: list[Node]) -> dict[str, Any]:
             {"datasetVersion": version},
         )
     if same:
-        others = [{**_place(other, namespace), "type": "LOCATION"} for other in same]
+        others = [{**place, "type": "LOCATION"} for place in same]
         facets["symlinks"] = _facet(
             f"{_FACETS}/1-0-1/SymlinksDatasetFacet.json#/$defs/SymlinksDatasetFacet",
             {"identifiers": others},

@@ -32,7 +32,9 @@ class Database(SchemaDatabase):
     """A database with the tables of records in it."""
 
     @classmethod
-    def open(cls, url: str, *, schema: str | None = None, pool: int = 5) -> Database:
+    def open(
+        cls, url: str, *, schema: str | None = None, pool: int = 5, upgrade: bool = True
+    ) -> Database:
         """Open a database; create or migrate its schema where needed.
 
         Parameters
@@ -43,14 +45,17 @@ class Database(SchemaDatabase):
             The schema of a PostgreSQL database that holds the tables; made if it is missing.
         pool : int
             So many connections are kept open at most.
+        upgrade : bool
+            Whether an older one is migrated; it is refused otherwise.
 
         Raises
         ------
         RecordsError
-            If it cannot be opened, or was made by a newer version (it is left as it is).
+            If it cannot be opened, or was made by a newer version (NewerTablesError), or by an
+            older one that is not to be migrated (OlderTablesError); it is left as it is.
         """
         database = cls(schemas.connect(url, schema, pool=pool), schema)
-        database.prepare(TABLES)
+        database.prepare(TABLES, upgrade=upgrade)
         return database
 
     def damage(self) -> list[str]:

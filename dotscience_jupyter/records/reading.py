@@ -9,16 +9,20 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, defer, joinedload, selectinload
 
 from .chunking import chunks
 from .graph import ancestors
 from .lines import is_ancestor
-from .models import Beside, Commit, Run, RunValue
+from .models import Beside, Commit, FileChange, Run, RunValue
 from .plainrows import raw
+from .rows import clean
+from .sqltext import contains
 
 _KINDS = ("parameter", "metric", "label")
+_MOST_WORDS = 10  # of a search; more are left out
+_LONGEST_WORD = 200
 
 
 class ValueHead(NamedTuple):
@@ -122,11 +126,38 @@ def whole_run() -> tuple[Any, ...]:
     )
 
 
-def page_of_commits(session: Session, offset: int, limit: int) -> tuple[list[Commit], int]:
-    """Return a page of HEAD and its ancestors, newest first, and how many there are."""
-    query = select(Commit).where(is_ancestor(Commit.sequence)).order_by(Commit.sequence.desc())
+def page_of_commits(
+    session: Session, offset: int, limit: int, search: str = ""
+) -> tuple[list[Commit], int]:
+    """Return a page of HEAD and its ancestors, newest first, and how many there are.
+
+    With ``search`` those whose message or author contains each of its words, or whose id begins
+    with it.
+    """
+    words = clean(search).split()[:_MOST_WORDS]
+    wanted = [is_ancestor(Commit.sequence), *(_tells_of(word[:_LONGEST_WORD]) for word in words)]
+    query = select(Commit).where(*wanted).order_by(Commit.sequence.desc())
     query = query.options(*whole_commit()).offset(_bounded(offset)).limit(_bounded(limit))
-    return list(session.scalars(query)), count_commits(session)
+    found = list(session.scalars(query))
+    if not words:
+        return found, count_commits(session)
+    total = session.scalar(select(func.count()).select_from(Commit).where(*wanted))
+    return found, total or 0
+
+
+def _tells_of(word: str) -> ColumnElement[bool]:
+    begins = Commit.id.startswith(word.lower(), autoescape=True)
+    return contains(Commit.message, word) | contains(Commit.author, word) | begins
+
+
+def counted_changes(session: Session, commits: Collection[str]) -> dict[str, int]:
+    """Return how many files commits changed, but for those that changed none."""
+    found: dict[str, int] = {}
+    for chunk in chunks(commits):
+        query = select(FileChange.commit_id, func.count()).group_by(FileChange.commit_id)
+        rows = session.execute(query.where(FileChange.commit_id.in_(chunk)))
+        found.update((row[0], row[1]) for row in rows)
+    return found
 
 
 def page_of_ancestors(

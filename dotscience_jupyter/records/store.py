@@ -90,6 +90,7 @@ class Records(Sharing):
         clock: Callable[[], int] = time.time_ns,
         schema: str | None = None,
         pool: int = 5,
+        upgrade: bool = True,
     ) -> Records:
         """Open a database, creating or migrating its schema.
 
@@ -104,13 +105,16 @@ class Records(Sharing):
             has its own lock, so that writers of two of them do not wait for each other.
         pool : int
             So many connections are kept open at most; a few more under load.
+        upgrade : bool
+            Whether the database of an older version is migrated; it is refused otherwise.
 
         Raises
         ------
         RecordsError
-            If that cannot be done, or a newer version made the database (it is left as it is).
+            If that cannot be done, or a newer version made the database, or an older one that is
+            not to be migrated (it is left as it is).
         """
-        return cls(Database.open(url, schema=schema, pool=pool), clock)
+        return cls(Database.open(url, schema=schema, pool=pool, upgrade=upgrade), clock)
 
     def close(self) -> None:
         """Release connections."""
@@ -207,10 +211,21 @@ class Records(Sharing):
             id_ = history.find_commit(session, prefix)
             return session.get_one(models.Commit, id_, options=reading.whole_commit())
 
-    def list_commits(self, *, offset: int = 0, limit: int = 100) -> tuple[list[models.Commit], int]:
-        """Return a page of HEAD and its ancestors, newest first, and the total; see :meth:`log`."""
+    def list_commits(
+        self, *, search: str = "", offset: int = 0, limit: int = 100
+    ) -> tuple[list[models.Commit], int]:
+        """Return a page of HEAD and its ancestors, newest first, and the total; see :meth:`log`.
+
+        With ``search`` those whose message or author contains each of its words, or whose id
+        begins with it.
+        """
         with self._database.reading() as session:
-            return reading.page_of_commits(session, offset, limit)
+            return reading.page_of_commits(session, offset, limit, search)
+
+    def counted_changes(self, commits: Collection[str]) -> dict[str, int]:
+        """Return how many files commits (whole ids) changed, but for those that changed none."""
+        with self._database.reading() as session:
+            return reading.counted_changes(session, commits)
 
     def get_run(self, prefix: str) -> models.Run:
         """Return a run by id or unique prefix (4+), all relations loaded.

@@ -244,6 +244,17 @@ class WorkspaceManager(LoggingConfigurable):
         if workspace is not None:
             await self.changed(await self._open(workspace))
 
+    async def around(self) -> list[Workspace]:
+        """Return the workspaces that are open, and those around the server's root."""
+        known = [_result(task) for task in self._opened.values()]
+        found = [opened.service.workspace for opened in known if opened is not None]
+        root = self.mapper.root
+        if root is not None:
+            found += await self.run_slow(
+                discover, root, depth=self.discovery_depth, most=self.discovery_folders
+            )
+        return found
+
     async def discover(self) -> None:
         """Open the workspaces around the server's root, so that waiting runs are picked up."""
         root = self.mapper.root

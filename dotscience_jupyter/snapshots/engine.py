@@ -106,12 +106,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class LiveChange:
-    """One path of the live folder that differs from a snapshot, found by stat where possible."""
+    """One path of the live folder that differs from a snapshot, found by stat where possible.
+
+    Of a renamed file ``path`` is where it is now, and ``old_path`` where the snapshot has it.
+    """
 
     path: str
     change: Change
     kind: Kind
     size: int
+    old_path: str = ""  # only where renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,12 +291,16 @@ class Engine(ABC):
     # -- comparing -----------------------------------------------------------------------------
 
     @abstractmethod
-    def changes(self, snapshot: str | None) -> builtins.list[LiveChange]:
+    def changes(
+        self, snapshot: str | None, under: str = "", *, renames: bool = False
+    ) -> builtins.list[LiveChange]:
         """How the live folder differs from a snapshot (None: from an empty folder), by path.
 
         Folders are listed only when the folder itself (empty, or its mode) is what changed. What
-        differs in times only is not listed, nor is what cannot be looked at now. A renamed file
-        is one removed and one added.
+        differs in times only is not listed, nor is what cannot be looked at now. With ``renames``
+        a file that went and one with the same content that came are one change, by the rule of
+        :meth:`diff`; files of equal size are read for it, within the limit of
+        :func:`.renames.live_renamed`.
         """
 
     @abstractmethod

@@ -1,12 +1,16 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Telling renames among the differences of two snapshots."""
+"""Telling renames among differences of two snapshots, or of one and the live folder."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 
-from .engine import Change, Difference, Entry, Kind
+from .engine import Change, Difference, Entry, Kind, LiveChange
+
+MAX_READ = 1 << 30
+"""Bytes of live files that are read to tell renames: more would keep whoever asks waiting."""
 
 
 def by_digest(entry: Entry) -> Hashable:
@@ -62,6 +66,81 @@ def renamed(
     result.extend(_added(new) for news in came.values() for new in news)
     result.sort(key=lambda difference: difference.path)
     return result
+
+
+def live_renamed(
+    changes: Iterable[LiveChange], frozen: Callable[[str], str], live: Callable[[str], str]
+) -> list[LiveChange]:
+    """Do what :func:`renamed` does for how the live folder differs from a snapshot.
+
+    Only files are read of which one went and one came with the same size, small ones first, and
+    :data:`MAX_READ` bytes at most: those that are left stay one removed and one added.
+
+    Parameters
+    ----------
+    changes
+        As :meth:`Engine.changes` returns them.
+    frozen, live
+        Return the digest of the file that the snapshot, or the live folder, has at a path; "" if
+        that cannot be had.
+
+    Returns
+    -------
+    list of LiveChange
+        Sorted by path.
+    """
+    changes = list(changes)
+    wanted = _worth_reading(changes)
+    result: list[LiveChange] = []
+    differences: list[Difference] = []
+    for each in changes:
+        if each.kind is not Kind.FILE or each.size not in wanted:
+            result.append(each)
+        elif each.change is Change.REMOVED:
+            differences.append(_removed(_entry(each, frozen)))
+        elif each.change is Change.ADDED:
+            differences.append(_added(_entry(each, live)))
+        else:
+            result.append(each)
+    for difference in renamed(differences):
+        old, new = difference.old, difference.new
+        known = new or old
+        assert known is not None
+        before = old.path if old is not None and new is not None else ""
+        result.append(LiveChange(difference.path, difference.change, Kind.FILE, known.size, before))
+    result.sort(key=lambda change: change.path)
+    return result
+
+
+def below(under: str, changes: list[LiveChange]) -> list[LiveChange]:
+    """Return the changes of a path and of what is below it; all of them for ""."""
+    if not under:
+        return changes
+    return [each for each in changes if each.path == under or each.path.startswith(f"{under}/")]
+
+
+def _worth_reading(changes: Iterable[LiveChange]) -> set[int]:
+    """Return the sizes of which a file went and one came, as far as they may all be read."""
+    gone: set[int] = set()
+    came: Counter[int] = Counter()
+    for each in changes:
+        if each.kind is Kind.FILE and each.size:
+            if each.change is Change.REMOVED:
+                gone.add(each.size)
+            elif each.change is Change.ADDED:
+                came[each.size] += 1
+    wanted: set[int] = set()
+    left = MAX_READ
+    for size in sorted(gone & came.keys()):
+        left -= size * came[size]
+        if left < 0:
+            break
+        wanted.add(size)
+    return wanted
+
+
+def _entry(change: LiveChange, digest: Callable[[str], str]) -> Entry:
+    return Entry(change.path, change.kind, 0, change.size, 0, digest(change.path))
 
 
 def _removed(entry: Entry) -> Difference:

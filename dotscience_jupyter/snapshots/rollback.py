@@ -110,7 +110,14 @@ def rollback(
         )
     if plan.is_empty():
         return before
-    with _Doing(engine, root, snapshot, plan, progress) as doing:
+    with contextlib.ExitStack() as stack:
+        try:
+            doing = stack.enter_context(_Doing(engine, root, snapshot, plan, progress))
+        except OSError as error:
+            raise SnapshotError(
+                f"Nothing was rolled back or changed: {root} cannot be written: "
+                f"{error.strerror or error}. Mend that and try again."
+            ) from error
         # whoever kills this process never learns the id, so it must not be for gc to drop
         engine.hold([before.id], HOLD)
         saved = f"The folder as it was before is snapshot {before.id}, so nothing is lost."

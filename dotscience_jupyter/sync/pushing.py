@@ -182,9 +182,13 @@ class ContentUpload:
         self._deltas = {}
         if len(self._settled) > _MOST_KNOWN:
             self._settled.clear()
-        tops = [bytes.fromhex(snapshot) for snapshot in snapshots]
-        self._lacking.update(self._ask(tops))  # all of them with one question
-        self._send_all(self._needed([top.hex() for top in tops if top in self._lacking], bases))
+        there = {self._engine.equal(base) for base in bases}
+        lacking = [snapshot for snapshot in snapshots if snapshot not in there]
+        if len(lacking) > 1:  # with one question; of a single one the question is what is in it
+            tops = [bytes.fromhex(snapshot) for snapshot in lacking]
+            self._lacking.update(self._ask(tops))
+            lacking = [top.hex() for top in tops if top in self._lacking]
+        self._send_all(self._needed(lacking, bases))
 
     def mend(self, snapshots: Sequence[str], ids: Sequence[bytes]) -> None:
         """Send objects of snapshots of which the hub says that it lacks them after all."""

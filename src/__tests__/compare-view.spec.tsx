@@ -112,6 +112,7 @@ async function show() {
     openRun: jest.fn(),
     openFile: jest.fn(),
     openDifference: jest.fn(),
+    copyLink: jest.fn(),
     chooseRun: jest.fn(async () => RUN_C)
   };
   const Live = (): JSX.Element => {

@@ -102,7 +102,6 @@ describe('commands of differences and merges', () => {
   afterEach(() => {
     Notification.dismiss();
     Dialog.flush();
-    window.history.replaceState(null, '', '/');
   });
 
   it('are described and in the palette', async () => {
@@ -161,28 +160,6 @@ describe('commands of differences and merges', () => {
     stream.emit({ ...event, workspace: 'team/iris' });
     await new Promise(resolve => setTimeout(resolve, 400));
     expect(paths('v1/compare')).toHaveLength(2);
-  });
-
-  it('follow a link once the workspace is known', async () => {
-    window.history.replaceState(
-      null,
-      '',
-      '/lab?dotscience-view=difference&dotscience-old=aaa&dotscience-new=bbb&dotscience-file=z.py'
-    );
-    const { activate, added, close, paths, workspaces } = start();
-    activate();
-    await new Promise(resolve => setTimeout(resolve, 20));
-    expect(added).toHaveLength(0);
-    workspaces.workspace = { path: 'team/iris', prefix: '' };
-    workspaces.workspaceChanged.emit(workspaces.workspace);
-    await waitFor(() => expect(paths('v1/compare/file')).toHaveLength(1));
-    const { query } = paths('v1/compare/file')[0];
-    expect(['old', 'new', 'file'].map(name => query.get(name))).toEqual([
-      'aaa',
-      'bbb',
-      'z.py'
-    ]);
-    close();
   });
 
   it('go on with the merge that is under way', async () => {

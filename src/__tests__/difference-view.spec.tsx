@@ -92,6 +92,7 @@ async function show(answers: Answers, content: FileComparison) {
     openRun: jest.fn(),
     openFile: jest.fn(),
     openHistory: jest.fn(),
+    copyLink: jest.fn(),
     chooseMoment: jest.fn(async () => 'run:r1')
   };
   const parts = {
@@ -364,6 +365,35 @@ describe('DifferenceView', () => {
     expect(screen.getByRole('row', { name: '+ added 4 5' })).toBeTruthy();
     expect(screen.getByText('+ Columns added: size')).toBeTruthy();
     expect(screen.getByText(/only their first rows/)).toBeTruthy();
+  });
+
+  it('gives up comparing the moments, until it is asked for again', async () => {
+    const { model, asked, unmount } = await show({}, aFileComparison());
+    const compare = jest
+      .spyOn(model.client, 'compare')
+      .mockImplementation(
+        (old, newer, page, signal) =>
+          new Promise((_, reject) =>
+            signal?.addEventListener('abort', () => reject(signal.reason))
+          )
+      );
+    act(() => void model.load());
+    expect(screen.getByText('Comparing files…')).toBeTruthy();
+    await act(async () => {
+      fireEvent.click(screen.getByRole('button', { name: 'Cancel' }));
+    });
+    expect(compare.mock.calls[0][3]?.aborted).toBe(true);
+    await act(() => model.refresh());
+    expect(compare).toHaveBeenCalledTimes(1);
+    compare.mockRestore();
+    const before = asked.length;
+    await act(async () => {
+      fireEvent.click(screen.getByRole('button', { name: 'Compare again' }));
+    });
+    await waitFor(() => expect(model.comparison).not.toBeNull());
+    expect(asked.length).toBeGreaterThan(before);
+    expect(screen.queryByText('The comparison was cancelled.')).toBeNull();
+    unmount();
   });
 
   it('says that nothing differs', async () => {

@@ -8,12 +8,15 @@ import { ServiceManagerMock } from '@jupyterlab/services/lib/testutils';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { fireEvent, waitFor } from '@testing-library/dom';
+import { configure, fireEvent, waitFor } from '@testing-library/dom';
 
 import { FrozenDrive } from '../drive/drive';
 import { FrozenExtension } from '../drive/frozen';
 import { toDrivePath } from '../drive/paths';
 import { COMMIT_A, RUN_A, makeClient } from './run.fixtures';
+
+// other tests may run beside these
+configure({ asyncUtilTimeout: 4000 });
 
 const trans = nullTranslator.load('dotscience_jupyter');
 
@@ -46,9 +49,10 @@ function make(path: string) {
     sessionContext: { kernelPreference: { name: 'python3', shouldStart: true } }
   };
   const openRun = jest.fn();
-  const restoreRun = jest.fn();
+  const browse = jest.fn();
+  const restore = jest.fn();
   const scratchCopy = jest.fn();
-  const { client } = makeClient({
+  const { asked, client } = makeClient({
     [`v1/commits/${COMMIT_A}`]: {
       id: COMMIT_A,
       runs: [RUN_A],
@@ -60,7 +64,8 @@ function make(path: string) {
   const extension = new FrozenExtension({
     client,
     openRun,
-    restoreRun,
+    browse,
+    restore,
     scratchCopy,
     trans
   });
@@ -69,8 +74,10 @@ function make(path: string) {
     widget,
     context,
     cells,
+    asked,
     openRun,
-    restoreRun,
+    browse,
+    restore,
     scratchCopy,
     disposable
   };
@@ -119,23 +126,43 @@ describe('FrozenExtension', () => {
     expect(widget.title.label).toBe('train.ipynb');
   });
 
+  it('marks the tab with its moment once that is known', async () => {
+    const { asked, widget } = make(FROZEN);
+    widget.title.caption = 'Name: train.ipynb';
+    await waitFor(() =>
+      expect(widget.title.dataset['dotscience-as-of']).toMatch(
+        /^as of 2026-03-04 \d\d:\d\d$/
+      )
+    );
+    expect(widget.title.caption).toMatch(
+      /^Name: train\.ipynb\nas of 2026-03-04 \d\d:\d\d$/
+    );
+    // the line over the document asks no second time
+    Widget.attach(widget, document.body);
+    await waitFor(() => expect(widget.node.textContent).toContain('train'));
+    expect(asked).toHaveLength(1);
+    widget.dispose();
+  });
+
   it('says over the document what it is, with the way to the run', async () => {
-    const { widget, openRun, restoreRun, scratchCopy } = make(FROZEN);
+    const { widget, browse, openRun, restore, scratchCopy } = make(FROZEN);
     Widget.attach(widget, document.body);
     await waitFor(() =>
       expect(widget.node.textContent).toMatch(
         /Read-only, as of run 11111111 \(.*2026.*\): train/
       )
     );
-    const [open, copy, restore] = Array.from(
+    const [open, copy, all, toFolder] = Array.from(
       widget.contentHeader.node.querySelectorAll('button')
     );
     fireEvent.click(open);
     expect(openRun).toHaveBeenCalledWith(RUN_A, 'iris');
     fireEvent.click(copy);
     expect(scratchCopy).toHaveBeenCalledWith(COMMIT_A, 'train.ipynb', 'iris');
-    fireEvent.click(restore);
-    expect(restoreRun).toHaveBeenCalledWith(RUN_A, 'iris');
+    fireEvent.click(all);
+    expect(browse).toHaveBeenCalledWith(COMMIT_A, 'iris');
+    fireEvent.click(toFolder);
+    expect(restore).toHaveBeenCalledWith(COMMIT_A, 'iris');
     widget.dispose();
   });
 });
@@ -180,7 +207,8 @@ describe('a document of the drive', () => {
     const extension = new FrozenExtension({
       client,
       openRun: jest.fn(),
-      restoreRun: jest.fn(),
+      browse: jest.fn(),
+      restore: jest.fn(),
       scratchCopy: jest.fn(),
       trans
     });
@@ -197,10 +225,10 @@ describe('a document of the drive', () => {
     context.model.fromString('changed');
     expect(context.model.dirty).toBe(false);
     const saved = context.save();
-    await expect(saved).rejects.toThrow('Files of a run are read-only');
+    await expect(saved).rejects.toThrow('Files of a commit are read-only');
     await waitFor(() =>
       expect(document.querySelector('.jp-Dialog')?.textContent).toContain(
-        'Files of a run are read-only'
+        'Files of a commit are read-only'
       )
     );
     fireEvent.click(document.querySelector('.jp-Dialog-footer button')!);

@@ -10,8 +10,11 @@ import { resolveLink } from '../drive/models';
 import {
   decodeWorkspace,
   encodeWorkspace,
+  localMinute,
   parseDrivePath,
   parseLocalPath,
+  parseRange,
+  rangeSegment,
   toDrivePath,
   toLocalPath
 } from '../drive/paths';
@@ -62,6 +65,28 @@ describe('paths', () => {
       expect(parseLocalPath(contents.localPath(full))).toEqual(frozen);
       expect(parseDrivePath(full)).toEqual(frozen);
     }
+  });
+
+  it('names folders of commits with their moment, and documents without', () => {
+    const frozen = { workspace: 'iris', commit: COMMIT_A, path: 'sub/a.txt' };
+    const created = '2026-03-04T05:06:07Z';
+    const dated = toLocalPath(frozen, created);
+    expect(dated).toMatch(
+      /^iris\/\d{4}-\d\d-\d\d \d\d\.\d\d a{64}\/sub\/a\.txt$/
+    );
+    expect(parseLocalPath(dated)).toEqual(frozen);
+    expect(parseDrivePath(`dotscience:${dated}`)).toEqual(frozen);
+    expect(toLocalPath(frozen)).toBe(`iris/${COMMIT_A}/sub/a.txt`);
+    expect(localMinute('no time')).toBe('no time');
+  });
+
+  it('knows the folders of older commits', () => {
+    const range = { first: 1, last: 200 };
+    expect(parseRange(rangeSegment(range))).toEqual(range);
+    for (const other of ['~0-3', '~5-4', '~1', '~-1-2', COMMIT_A, '~1-2x']) {
+      expect(parseRange(other)).toBeNull();
+    }
+    expect(parseDrivePath('dotscience:iris/~1-200')).toBeNull();
   });
 
   it('knows what is not of a commit', () => {
@@ -142,8 +167,14 @@ describe('FrozenDrive', () => {
       'application/octet-stream'
     ),
     'v1/commits': {
-      items: [{ id: COMMIT_A, created: '2026-03-04T05:06:07Z' }],
-      total: 1,
+      items: [
+        {
+          id: COMMIT_A,
+          created: '2026-03-04T05:06:07Z',
+          message: 'train <b>\nmore'
+        }
+      ],
+      total: 701,
       offset: 0
     }
   };
@@ -244,10 +275,51 @@ describe('FrozenDrive', () => {
     expect(top.content.map((child: Contents.IModel) => child.path)).toEqual([
       'team~-iris'
     ]);
+    expect(top.content[0].name).toBe('team/iris');
     const workspace = await drive.get('team~-iris');
-    expect(
-      workspace.content.map((child: Contents.IModel) => child.path)
-    ).toEqual([`team~-iris/${COMMIT_A}`]);
+    const shown = (workspace.content as Contents.IModel[]).map(
+      ({ name, path }) => [name, path]
+    );
+    expect(shown[0][0]).toMatch(/^2026-03-04 \d\d:\d\d aaaaaaaa train <b>$/);
+    expect(parseLocalPath(shown[0][1])).toEqual({
+      workspace: 'team/iris',
+      commit: COMMIT_A,
+      path: ''
+    });
+    // older ones are all reached
+    expect(shown.slice(1)).toEqual([
+      ['Commits 601 to 700', 'team~-iris/~601-700'],
+      ['Commits 401 to 600', 'team~-iris/~401-600'],
+      ['Commits 201 to 400', 'team~-iris/~201-400'],
+      ['Commits 1 to 200', 'team~-iris/~1-200']
+    ]);
+  });
+
+  it('lists older commits, counted from the first one', async () => {
+    const { asked, drive } = make();
+    const older = await drive.get('team~-iris/~201-400');
+    expect(asked[1].query.get('offset')).toBe('301');
+    expect(asked[1].query.get('limit')).toBe('200');
+    expect(parseLocalPath(older.content[0].path).commit).toBe(COMMIT_A);
+    // the path of another could ask for more than the server gives at once
+    await drive.get('team~-iris/~1-99999999');
+    expect(asked[3].query.get('offset')).toBe('0');
+    expect(asked[3].query.get('limit')).toBe('200');
+  });
+
+  it('opens the same document from a folder named with its moment', async () => {
+    const { drive } = make();
+    const head = toLocalPath(
+      { workspace: 'team/iris', commit: COMMIT_A, path: '' },
+      '2026-03-04T05:06:07Z'
+    );
+    const { content } = await drive.get(head);
+    const child = (name: string): Contents.IModel =>
+      content.find((each: Contents.IModel) => each.name === name);
+    expect(child('n.ipynb').path).toBe(`team~-iris/${COMMIT_A}/n.ipynb`);
+    expect(child('sub').path).toBe(`${head}/sub`);
+    const sub = await drive.get(`${head}/sub`);
+    expect(sub.content[0].path).toBe(`team~-iris/${COMMIT_A}/sub/t.txt`);
   });
 
   it('follows links inside of the commit and no others', async () => {
@@ -302,7 +374,7 @@ describe('FrozenDrive', () => {
     for (const write of writes) {
       await expect(write()).rejects.toMatchObject({
         message:
-          'Files of a run are read-only. Make a scratch copy of one to work on it, or restore the run to a new folder.',
+          'Files of a commit are read-only. Make a scratch copy of one to work on it, or restore it to a new folder.',
         response: { status: 403 }
       });
     }

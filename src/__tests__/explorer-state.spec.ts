@@ -5,7 +5,6 @@ import { makeChart, parseCharts } from '../explorer/charts/state';
 import { alignLines, makeLines } from '../explorer/charts/series';
 import { smooth } from '../explorer/charts/smoothing';
 import { commonest, makeScale } from '../explorer/charts/scale';
-import { explorerLink, readLink, runLink, withoutLink } from '../explorer/link';
 import {
   defaultColumns,
   directionOf,
@@ -262,37 +261,5 @@ describe('scales', () => {
   it('are fit for a single value and for none', () => {
     expect(makeScale({ type: 'number' }, [3, 3], [0, 100]).place(3)).toBe(50);
     expect(makeScale({ type: 'number' }, [], [0, 100]).ticks).not.toEqual([]);
-  });
-});
-
-describe('links', () => {
-  const id = '0a1b2c3d-0000-4000-8000-000000000001';
-
-  it('are read and taken out of the address', () => {
-    const address = runLink(id, 'a b/c&d');
-    expect(readLink(new URL(address).search)).toEqual({
-      run: id,
-      workspace: 'a b/c&d',
-      isExplorer: false
-    });
-    expect(withoutLink(address)).not.toContain('dotscience');
-    expect(withoutLink('http://x/lab?reset=&dotscience-run=abcd#here')).toBe(
-      'http://x/lab?reset=#here'
-    );
-  });
-
-  it('open the explorer with a condition', () => {
-    const where = 'metrics."a b" > 1 and x = \'&\'';
-    expect(readLink(new URL(explorerLink('', where)).search)).toEqual({
-      isExplorer: true,
-      where,
-      workspace: ''
-    });
-  });
-
-  it('ask for nothing where nothing is asked for, or it is no id', () => {
-    expect(readLink('?reset')).toBeNull();
-    expect(readLink('?dotscience-run=../../x')).toBeNull();
-    expect(readLink('?dotscience-view=other')).toBeNull();
   });
 });

@@ -546,15 +546,19 @@ describe('LiveStrip', () => {
       aLiveRun({ id: 'live-2', state: 'gone', description: 'lost' })
     ];
     const model = await loaded(server);
+    const onOpen = jest.fn();
     const onAbandon = jest.fn();
     const { container } = render(
       <LiveStrip
         model={model}
         language="en"
         trans={trans}
+        onOpen={onOpen}
         onAbandon={onAbandon}
       />
     );
+    fireEvent.click(screen.getByRole('button', { name: 'lost' }));
+    expect(onOpen).toHaveBeenCalledWith('live-2');
     expect(container.textContent).toContain(EVIL);
     expect(container.querySelector('img')).toBeNull();
     const buttons = screen.getAllByRole('button', { name: /abandoned/i });

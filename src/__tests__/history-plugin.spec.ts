@@ -2,7 +2,6 @@
 // Distributed under the terms of the BSD 3-Clause License.
 
 import { Notification } from '@jupyterlab/apputils';
-import { nullTranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
@@ -10,7 +9,6 @@ import { waitFor } from '@testing-library/dom';
 
 import { CommandIDs } from '../commands';
 import { toDrivePath } from '../drive/paths';
-import { CommitBrowser } from '../history/browse';
 import { placeOf } from '../history/place';
 import plugin from '../plugins/history';
 import { EVIL, aHistory, aVersion } from './history.fixtures';
@@ -119,7 +117,7 @@ describe('the commands of histories', () => {
       const { args } = await commands.describedBy(id);
       expect(args?.properties).toBeDefined();
     }
-    expect(commands.listCommands()).toHaveLength(4);
+    expect(commands.listCommands()).toHaveLength(3);
   });
 
   it('open one tab a file, which reads itself anew', async () => {
@@ -154,26 +152,6 @@ describe('the commands of histories', () => {
     ]);
   });
 
-  it('show the files of a commit in a browser of their own', async () => {
-    const { added, app, browsers, cd, commands } = start();
-    await commands.execute(CommandIDs.browseCommit, { commit: COMMIT_A });
-    await commands.execute(CommandIDs.browseCommit, { commit: COMMIT_A });
-    expect(browsers.createFileBrowser).toHaveBeenCalledTimes(1);
-    expect(app.shell.add).toHaveBeenCalledWith(
-      expect.any(CommitBrowser),
-      'left',
-      expect.anything()
-    );
-    expect(cd).toHaveBeenLastCalledWith(`/team~-iris/${COMMIT_A}`);
-    expect(added[0].title.caption).toContain('Feb 3, 2026');
-    // text of others stays text
-    expect(added[0].node.querySelector('img')).toBeNull();
-    expect(added[0].node.textContent).toContain(EVIL);
-    added[0].node.querySelector('button')?.click();
-    expect(added[0].isDisposed).toBe(true);
-    expect(app.shell.activateById).toHaveBeenLastCalledWith('filebrowser');
-  });
-
   it('open a scratch copy', async () => {
     const { commands, documents } = start();
     const args = { commit: COMMIT_A, path: 'a.txt' };
@@ -190,23 +168,5 @@ describe('the commands of histories', () => {
     expect(Notification.manager.notifications[0].message).toContain(
       'not tracked'
     );
-  });
-});
-
-describe('CommitBrowser', () => {
-  it('knows what it shows', async () => {
-    const { browsers } = start();
-    const browser = new CommitBrowser(
-      browsers as any,
-      nullTranslator.load('dotscience_jupyter')
-    );
-    await browser.showCommit('', {
-      id: COMMIT_A,
-      created: '2026-02-03T04:05:06Z',
-      message: ''
-    } as any);
-    expect([browser.workspace, browser.commit]).toEqual(['', COMMIT_A]);
-    expect(browser.node.getAttribute('aria-label')).toContain('aaaaaaaa');
-    browser.dispose();
   });
 });

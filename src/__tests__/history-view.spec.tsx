@@ -26,6 +26,7 @@ async function show(history: ReturnType<typeof aHistory>) {
     scratchCopy: jest.fn(),
     bringBack: jest.fn(),
     browse: jest.fn(),
+    copyLink: jest.fn(),
     openRun: jest.fn()
   };
   await model.load();

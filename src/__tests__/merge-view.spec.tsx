@@ -45,7 +45,9 @@ async function show(answers: Answers) {
     begin: jest.fn(),
     finish: jest.fn(),
     abort: jest.fn(),
+    decide: jest.fn(),
     openFile: jest.fn(),
+    copyLink: jest.fn(),
     compare: jest.fn()
   };
   const Live = (): JSX.Element => {
@@ -176,6 +178,84 @@ describe('MergeView', () => {
       { path: 'train.py', conflict: '', choice: 'theirs', text: null }
     ]);
     await press(/^Abort/);
+  });
+
+  it('offers no choice that cannot be made where conflicts are in the files', async () => {
+    const { actions, press, posted } = await show({
+      'v1/merge': { merge: aMerge({ markers: true }) }
+    });
+    expect(screen.queryByText(/Nothing is written before/)).toBeNull();
+    expect(
+      screen.getByText(/Edit a file until no marks are left/)
+    ).toBeTruthy();
+    const conflict = screen.getByRole('region', { name: /^Open conflict/ });
+    expect(
+      within(conflict)
+        .getAllByRole('button')
+        .map(button => button.textContent)
+    ).toEqual(['Base']);
+    await press('Keep theirs');
+    expect(actions.decide).toHaveBeenCalledWith('train.py', 'theirs', true);
+    await press('Open the file');
+    expect(actions.openFile).toHaveBeenCalledWith('now', 'train.py');
+    expect(posted()).toEqual([]);
+  });
+
+  it('lets a side be chosen of a file in which nothing can be marked', async () => {
+    const whole = aConflict({
+      id: 'file',
+      base: null,
+      yours: null,
+      theirs: null,
+      choices: ['yours', 'theirs', 'base']
+    });
+    const { actions, press } = await show({
+      'v1/merge': { merge: aMerge({ markers: true }) },
+      'v1/merge/file': aDetail({ conflicts: [whole], segments: [] })
+    });
+    expect(screen.queryByRole('button', { name: 'Open the file' })).toBeNull();
+    await press('Keep yours');
+    expect(actions.decide).toHaveBeenCalledWith('train.py', 'yours', false);
+  });
+
+  it('shows both cells where both are kept', async () => {
+    await show({
+      'v1/merge/file': aDetail({
+        conflicts: [
+          aConflict({ choice: 'both', result: 'x = 2\n\n\nx = 3\n' })
+        ],
+        segments: [],
+        cells: [
+          {
+            state: 'resolved',
+            conflict: 'c1',
+            base: null,
+            yours: { cell_type: 'code', source: 'x = 2\n' },
+            theirs: { cell_type: 'code', source: 'x = 3\n' },
+            result: null,
+            count: 1
+          }
+        ]
+      })
+    });
+    const title = screen.getByText('Result: two cells, yours first');
+    const cells = title.parentElement!.querySelectorAll('pre');
+    expect([...cells].map(cell => cell.textContent)).toEqual([
+      'x = 2\n',
+      'x = 3\n'
+    ]);
+  });
+
+  it('says of a conflict that it was decided in the file', async () => {
+    const file = aMergeFile({ state: 'resolved', conflicts: 0 });
+    await show({
+      'v1/merge': { merge: aMerge({ markers: true, files: [file] }) },
+      'v1/merge/file': aDetail({ file })
+    });
+    expect(screen.getByText('No open conflicts')).toBeTruthy();
+    const conflict = screen.getByRole('region', { name: /^Resolved conflict/ });
+    expect(conflict.textContent).toContain('decided in the file');
+    expect(conflict.textContent).not.toContain('It is removed.');
   });
 
   it('shows text of others as text', async () => {

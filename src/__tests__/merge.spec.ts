@@ -183,9 +183,28 @@ describe('documents', () => {
     const dirty = aDocument('b', true);
     const gone = aDocument('c', false);
     gone.revert.mockRejectedValue(new Error('no such file'));
-    expect(await showWritten([clean, dirty, gone])).toEqual([dirty]);
+    const read = jest.fn();
+    expect(await showWritten([clean, dirty, gone], read)).toEqual([dirty]);
     expect(clean.revert).toHaveBeenCalled();
     expect(dirty.revert).not.toHaveBeenCalled();
+    expect(read).not.toHaveBeenCalled();
+  });
+
+  it('that people share are given what was written, not read from the file', async () => {
+    const shared = aDocument('iris/a.py', false);
+    const gone = aDocument('iris/b.py', false);
+    for (const { model } of [shared, gone]) {
+      model.collaborative = true;
+      model.fromString = jest.fn();
+    }
+    await showWritten([shared, gone], async context =>
+      context === shared ? ({ type: 'file', content: 'merged' } as any) : null
+    );
+    expect(shared.model.fromString).toHaveBeenCalledWith('merged');
+    expect(shared.save).toHaveBeenCalled();
+    expect(shared.revert).not.toHaveBeenCalled();
+    expect(gone.model.fromString).not.toHaveBeenCalled();
+    expect(gone.save).not.toHaveBeenCalled();
   });
 });
 

@@ -177,6 +177,38 @@ describe('Panel', () => {
     ).toBeNull();
   });
 
+  it('shows runs under way, and opens them', async () => {
+    const run = {
+      id: 'live-1',
+      state: 'running' as const,
+      description: '<b>slow</b>',
+      author: 'ada',
+      workload_file: null,
+      started: '2026-02-03T04:05:06Z',
+      updated: '2026-02-03T04:05:06Z',
+      parameters: {},
+      metrics: {},
+      labels: {},
+      series: [{ name: 'loss', count: 2, last: 0.5, step: 1 }]
+    };
+    const { client, events, executed } = await show(client =>
+      client.live.mockResolvedValue({ items: [run] })
+    );
+    const lines = screen.getByRole('list', { name: 'Runs under way' });
+    expect(lines.textContent).toContain('loss 0.5');
+    fireEvent.click(screen.getByRole('button', { name: '<b>slow</b>' }));
+    expect(executed).toContainEqual([
+      CommandIDs.openRun,
+      { run: 'live-1', workspace: 'project' }
+    ]);
+    client.live.mockResolvedValue({ items: [] });
+    await act(async () => {
+      events.stream.emit(anEvent({ action: 'live' }));
+      await settle();
+    });
+    expect(screen.queryByRole('list', { name: 'Runs under way' })).toBeNull();
+  });
+
   it('shows code to copy while there are no runs', async () => {
     const { executed } = await show(() => undefined);
     expect(screen.getByText('No runs yet')).toBeTruthy();
@@ -463,7 +495,12 @@ describe('Panel', () => {
           }
         ],
         changed_files: [
-          { filename: 'data/x.csv', file_status: 'modified', size: 3 }
+          {
+            filename: 'data/x.csv',
+            file_status: 'modified',
+            size: 3,
+            old_filename: null
+          }
         ],
         more_changed_files: 7
       });
@@ -481,7 +518,9 @@ describe('Panel', () => {
     const { executed } = await show(client => {
       client.state = aStatus({
         status: 'changed',
-        changed_files: [{ filename: 'a', file_status: 'added', size: 1 }],
+        changed_files: [
+          { filename: 'a', file_status: 'added', size: 1, old_filename: null }
+        ],
         more_changed_files: 1
       });
     });

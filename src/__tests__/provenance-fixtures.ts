@@ -23,6 +23,7 @@ export function aRunNode(
     created: '2026-02-03T04:05:06Z',
     path: null,
     dataset: null,
+    workspace: null,
     digest: null,
     size: null,
     models: [],
@@ -80,7 +81,14 @@ export function aGraph(
   edges: GraphEdge[],
   fields: Partial<Graph> = {}
 ): Graph {
-  return { start: [], nodes, edges, truncated: false, ...fields };
+  return {
+    start: [],
+    nodes,
+    edges,
+    truncated: false,
+    workspaces: [],
+    ...fields
+  };
 }
 
 /** Raw data, cleaned, and two models trained on it; the second training failed. */

@@ -64,6 +64,7 @@ async function show(
       model={model}
       actions={actions}
       onExport={jest.fn()}
+      onLink={jest.fn()}
       themeManager={null}
       trans={trans}
     />
@@ -78,6 +79,72 @@ async function show(
 function start(node: GraphNode, direction: 'up' | 'down' | 'both' = 'up') {
   return { start: node.id, direction };
 }
+
+describe('other workspaces', () => {
+  it('are followed into when asked for, and say which they are', async () => {
+    const { nodes, edges, model: start } = aPipeline();
+    const lab = { id: 'abc-1', name: 'lab', path: 'all/lab', problem: null };
+    const lost = {
+      ...lab,
+      id: 'abc-2',
+      name: 'lost',
+      problem: 'It is damaged.'
+    };
+    const made = aRunNode('made', 1, { workspace: lab.id });
+    made.id = `${lab.id}|${made.id}`;
+    let answer = aGraph(nodes, edges, { start: [start.id] });
+    const { model, actions, asked } = await show(
+      {
+        'v1/provenance': () => json(answer),
+        'v1/runs/made': makeRun({ id: 'made' })
+      },
+      { start: start.id, direction: 'up' }
+    );
+    expect(asked[0].query.has('across')).toBe(false);
+    expect(screen.queryByText(/was not looked into/)).toBeNull();
+    answer = {
+      ...answer,
+      start: [made.id],
+      nodes: [made, ...nodes],
+      workspaces: [lab, lost]
+    };
+    const button = screen.getByText('Other Workspaces');
+    fireEvent.click(button);
+    await screen.findByText(/The workspace lost was not looked into.*damaged/);
+    expect(button.getAttribute('aria-pressed')).toBe('true');
+
+    expect(screen.getByText('lab').closest('li')?.textContent).toContain(
+      'made'
+    );
+    act(() => model.select(made.id, true));
+    fireEvent.click(await screen.findByText('Open Run'));
+    expect(actions.openRun).toHaveBeenCalledWith('made', 'all/lab');
+    await waitFor(() =>
+      expect(
+        asked.find(({ path }) => path === 'v1/runs/made')?.query.get('path')
+      ).toBe('all/lab')
+    );
+    expect(screen.queryByText(/Compare Lineage/)).toBeNull();
+
+    // from one of theirs: nothing would be known of it without them
+    await act(() => model.setQuery({ start: made.id }));
+    fireEvent.click(button);
+    await waitFor(() => expect(model.query.start).toBe(''));
+    expect(asked[asked.length - 1].query.has('across')).toBe(false);
+  });
+
+  it('are no places to go to where the server does not serve them', async () => {
+    const far = { id: 'abc-1', name: 'far', path: null, problem: null };
+    const made = aRunNode('made', 1, { workspace: far.id });
+    const { model, asked } = await show({
+      'v1/provenance': aGraph([made], [], { workspaces: [far] })
+    });
+    act(() => model.select(made.id, true));
+    expect(await screen.findByText('Workspace')).toBeTruthy();
+    expect(screen.queryByText('Open Run')).toBeNull();
+    expect(asked).toHaveLength(1);
+  });
+});
 
 describe('the list', () => {
   it('unfolds along the edges, by keys', async () => {
@@ -142,7 +209,7 @@ describe('the list', () => {
     const [file, run] = screen.getAllByRole('treeitem');
     fireEvent.click(within(run).getByText('Train'));
     fireEvent.doubleClick(within(run).getByText('Train'));
-    expect(actions.openRun).toHaveBeenCalledWith('train-00');
+    expect(actions.openRun).toHaveBeenCalledWith('train-00', 'w');
     const sheet = await screen.findByRole('complementary', {
       name: 'About Train'
     });
@@ -151,9 +218,13 @@ describe('the list', () => {
     );
     fireEvent.click(within(file).getByText('model.joblib'));
     fireEvent.click(screen.getByRole('button', { name: 'Open as of Then' }));
-    expect(actions.openFile).toHaveBeenCalledWith(model.commit, 'model.joblib');
+    expect(actions.openFile).toHaveBeenCalledWith(
+      model.commit,
+      'model.joblib',
+      'w'
+    );
     fireEvent.click(screen.getByRole('button', { name: 'Show History' }));
-    expect(actions.openHistory).toHaveBeenCalledWith('model.joblib');
+    expect(actions.openHistory).toHaveBeenCalledWith('model.joblib', 'w');
     fireEvent.keyDown(
       screen.getByRole('complementary', { name: 'About model.joblib' }),
       { key: 'Escape' }
@@ -365,6 +436,7 @@ describe('text of others', () => {
           domId: 'n1',
           colour: 1,
           sentence: nodeSentence(shown, trans),
+          workspace: null,
           onMore,
           onExpand: jest.fn(),
           trans
@@ -420,7 +492,11 @@ describe('text of others', () => {
       'run:b'
     );
     await model.load();
-    const actions = { openFile: jest.fn(), openProvenance: jest.fn() };
+    const actions = {
+      openFile: jest.fn(),
+      openProvenance: jest.fn(),
+      copyLink: jest.fn()
+    };
     const { container } = render(
       <LineagesView model={model} actions={actions} trans={trans} />
     );

@@ -1,6 +1,7 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
+import type { MainAreaWidget } from '@jupyterlab/apputils';
 import { Signal } from '@lumino/signaling';
 import { CommandRegistry } from '@lumino/commands';
 import type { Widget } from '@lumino/widgets';
@@ -11,12 +12,14 @@ import { parseDrivePath } from '../drive/paths';
 import comparePlugin from '../plugins/compare';
 import { openPlugin } from '../plugins/drive';
 import runPlugin from '../plugins/run';
+import type { RunWidget } from '../run/widget';
 import type { Answers } from './run.fixtures';
 import {
   COMMIT_A,
   COMMIT_B,
   RUN_A,
   RUN_B,
+  json,
   makeClient,
   makeRun
 } from './run.fixtures';
@@ -44,7 +47,9 @@ function start(answers: Answers = {}) {
     client,
     path: 'team/iris/sub',
     workspace: null,
-    runsChanged: new Signal<object, unknown>({})
+    runsChanged: new Signal<object, unknown>({}),
+    liveChanged: new Signal<object, unknown>({}),
+    elsewhereChanged: new Signal<object, unknown>({})
   } as any;
   const palette = { addItem: jest.fn() };
   const documents = { openOrReveal: jest.fn() };
@@ -53,6 +58,53 @@ function start(answers: Answers = {}) {
   void openPlugin.activate(app, workspaces, documents, palette, null);
   return { commands, added, app, workspaces, palette, documents, asked };
 }
+
+describe('a run that is under way', () => {
+  it('is followed, and becomes an ordinary one when it is published', async () => {
+    let isPublished = false;
+    let last = 0.5;
+    const missing = () => json({ code: 'not_found', message: 'No run.' }, 404);
+    const aLiveRun = () => ({
+      id: RUN_A,
+      state: 'running',
+      description: 'a slow one',
+      author: 'Ada',
+      workload_file: 'train.py',
+      started: '2026-03-04T05:06:07Z',
+      updated: '2026-03-04T05:07:07Z',
+      parameters: { lr: 0.01 },
+      metrics: {},
+      labels: {},
+      series: [{ name: 'loss', count: 1, last, step: 1 }]
+    });
+    const { commands, added, asked, workspaces } = start({
+      [`v1/runs/${RUN_A}`]: () => (isPublished ? json(makeRun()) : missing()),
+      'v1/live': () => json({ items: isPublished ? [] : [aLiveRun()] })
+    });
+    await commands.execute(CommandIDs.openRun, { run: RUN_A });
+    const [tab] = added as MainAreaWidget<RunWidget>[];
+    const { model } = tab.content;
+    const wait = { timeout: 5000 };
+    await waitFor(() => expect(tab.title.label).toBe('a slow one'), wait);
+    expect(model.live?.state).toBe('running');
+
+    last = 0.25;
+    const event = { action: 'live', workspace: 'team/iris' };
+    workspaces.liveChanged.emit(event);
+    await waitFor(() => expect(model.live?.series[0].last).toBe(0.25), wait);
+    const before = asked.length;
+    workspaces.elsewhereChanged.emit({ ...event, workspace: 'team/other' });
+    expect(asked).toHaveLength(before);
+
+    isPublished = true;
+    workspaces.elsewhereChanged.emit({ ...event, action: 'committed' });
+    await waitFor(() => expect(tab.title.label).toBe('train the model'), wait);
+    expect(model.live).toBeNull();
+    workspaces.liveChanged.emit(event);
+    expect(asked.filter(({ path }) => path === 'v1/live')).toHaveLength(2);
+    tab.dispose();
+  });
+});
 
 describe('commands', () => {
   it('are described, and those that can ask are in the palette', async () => {

@@ -116,7 +116,9 @@ describe('WorkspaceTracker', () => {
     expect(client.status).toHaveBeenCalledTimes(asked);
     client.state = aStatus({
       status: 'changed',
-      changed_files: [{ filename: 'a', file_status: 'added', size: 1 }]
+      changed_files: [
+        { filename: 'a', file_status: 'added', size: 1, old_filename: null }
+      ]
     });
     emit({ action: 'status', state: 'changed', changed: 1 });
     await pass(0);
@@ -139,9 +141,13 @@ describe('WorkspaceTracker', () => {
     await pass(60);
     const told = jest.fn();
     tracker.runsChanged.connect(told);
+    const elsewhere = jest.fn();
+    tracker.elsewhereChanged.connect((_, event) => elsewhere(event.workspace));
     emit({ workspace: 'other', workspace_id: 'w2', total_runs: 1 });
     events.stream.emit({ ...anEvent(), schema_id: 'https://else' });
     expect(told).not.toHaveBeenCalled();
+    // who shows another workspace hears of it
+    expect(elsewhere.mock.calls).toEqual([['other']]);
   });
 
   it('tells of runs under way and asks for nothing else then', async () => {

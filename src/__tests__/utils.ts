@@ -7,6 +7,7 @@ import { Panel, type Widget } from '@lumino/widgets';
 
 import type { ApiClient } from '../api/client';
 import type {
+  LiveList,
   RunList,
   RunSummary,
   Status,
@@ -120,6 +121,7 @@ export class FakeClient {
   version = jest.fn(async (): Promise<Version> => ({ version: VERSION }));
   workspace = jest.fn(async (path: string) => this.answer);
   status = jest.fn(async (path: string, fresh = false) => this.state);
+  live = jest.fn(async (path: string): Promise<LiveList> => ({ items: [] }));
   createWorkspace = jest.fn(async (path: string, force = false) =>
     aWorkspace({ path })
   );

@@ -12,7 +12,9 @@ import type {
   Diff,
   FileList,
   Lineage,
+  LiveList,
   LogText,
+  Overlay,
   RestoreResult,
   RollbackResult,
   RunDetail,
@@ -76,8 +78,15 @@ export class ApiClient {
   }
 
   /** A page of commits, newest first. */
-  commits(path: string, page: ApiClient.IPage = {}): Promise<CommitList> {
-    return request(this.serverSettings, 'v1/commits', { path, ...page });
+  commits(
+    path: string,
+    query: ApiClient.ICommitsQuery = {}
+  ): Promise<CommitList> {
+    return request(this.serverSettings, 'v1/commits', {
+      path,
+      ...query,
+      search: query.search || undefined
+    });
   }
 
   /** Commit the workspace as it is now. */
@@ -283,6 +292,26 @@ export class ApiClient {
     );
   }
 
+  /** Runs that have begun and are not published. */
+  live(path: string): Promise<LiveList> {
+    return request(this.serverSettings, 'v1/live', { path });
+  }
+
+  /** A metric over its steps for several runs, also those under way. */
+  overlay(
+    path: string,
+    name: string,
+    runs: readonly string[],
+    points?: number
+  ): Promise<Overlay> {
+    return request(this.serverSettings, 'v1/overlay', {
+      path,
+      name,
+      runs: JSON.stringify(runs),
+      points
+    });
+  }
+
   /** All runs that a run depends on. */
   lineage(path: string, run: string): Promise<Lineage> {
     return request(this.serverSettings, `v1/runs/${encodeName(run)}/lineage`, {
@@ -314,6 +343,12 @@ export namespace ApiClient {
 
     /** How many items at most. */
     limit?: number;
+  }
+
+  /** Which commits are wanted. */
+  export interface ICommitsQuery extends IPage {
+    /** Words that must occur in message or author, or the start of an id. */
+    search?: string;
   }
 
   /** Which runs are wanted. */

@@ -1394,7 +1394,7 @@ export interface components {
         };
         /**
          * ChangedFile
-         * @description A file that differs from the newest commit; the shape of the original.
+         * @description A file that differs from the newest commit; the shape of the original and renames.
          */
         ChangedFile: {
             /** Filename */
@@ -1403,12 +1403,18 @@ export interface components {
              * File Status
              * @enum {string}
              */
-            file_status: "added" | "modified" | "removed";
+            file_status: "added" | "modified" | "removed" | "renamed";
             /**
              * Size
              * @default 0
              */
             size: number;
+            /**
+             * Old Filename
+             * @description What the newest commit calls it, where it was renamed
+             * @default null
+             */
+            old_filename: string | null;
         };
         /**
          * Clone
@@ -1512,6 +1518,12 @@ export interface components {
              * @description Ids of its runs
              */
             runs: string[];
+            /**
+             * Files
+             * @description How many files it added, changed or removed since its first parent; only lists tell it. null of the first commit, which holds everything
+             * @default null
+             */
+            files: number | null;
         };
         /**
          * CommitDetail
@@ -1542,6 +1554,12 @@ export interface components {
              * @description Ids of its runs
              */
             runs: string[];
+            /**
+             * Files
+             * @description How many files it added, changed or removed since its first parent; only lists tell it. null of the first commit, which holds everything
+             * @default null
+             */
+            files: number | null;
             /** Metadata */
             metadata: {
                 [key: string]: string;
@@ -1699,7 +1717,7 @@ export interface components {
             theirs: string | null;
             /**
              * Result
-             * @description As it would be now; None where nothing is chosen
+             * @description As it would be now; None where nothing is chosen. Where both cells of a notebook are kept: their sources, with an empty line in between
              */
             result: string | null;
             /** Choice */
@@ -2135,6 +2153,12 @@ export interface components {
              * @description Whether nodes were left out because of the limit
              */
             truncated: boolean;
+            /**
+             * Workspaces
+             * @description The other workspaces that were looked into, or could not be, if asked for
+             * @default []
+             */
+            workspaces: components["schemas"]["GraphWorkspace"][];
         };
         /**
          * GraphEdge
@@ -2183,6 +2207,12 @@ export interface components {
              * @description Sequence of the commit it came with; layouts by it never move older nodes
              */
             order: number;
+            /**
+             * Workspace
+             * @description Id of the other workspace that it is in; None: the one that was asked
+             * @default null
+             */
+            workspace: string | null;
             /**
              * Run
              * @default null
@@ -2270,6 +2300,30 @@ export interface components {
              * @default 0
              */
             depth: number;
+        };
+        /**
+         * GraphWorkspace
+         * @description Another workspace that a lineage was followed into.
+         */
+        GraphWorkspace: {
+            /** Id */
+            id: string;
+            /**
+             * Name
+             * @description For people: the name of its folder
+             */
+            name: string;
+            /**
+             * Path
+             * @description Contents path of its folder; None if the server does not serve it
+             */
+            path: string | null;
+            /**
+             * Problem
+             * @description Why it was not looked into: what it made is missing here
+             * @default null
+             */
+            problem: string | null;
         };
         /**
          * HubLogin
@@ -3986,6 +4040,7 @@ export type FinishMerge = components['schemas']['FinishMerge'];
 export type Graph = components['schemas']['Graph'];
 export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
+export type GraphWorkspace = components['schemas']['GraphWorkspace'];
 export type HubLogin = components['schemas']['HubLogin'];
 export type HubLogins = components['schemas']['HubLogins'];
 export type HubProject = components['schemas']['HubProject'];
@@ -4375,6 +4430,8 @@ export interface operations {
             query?: {
                 /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
                 path?: string;
+                /** @description Words of its message or author, or the start of its id */
+                search?: string;
                 /** @description How many items to leave out */
                 offset?: number;
                 /** @description How many items at most */
@@ -6446,6 +6503,8 @@ export interface operations {
                 depth?: number;
                 /** @description How many items at most */
                 limit?: number;
+                /** @description Follow it into the other workspaces that the server finds around its root; only with a start, which may be the id of a node of another workspace as it was answered */
+                across?: boolean;
             };
             header?: never;
             path?: never;
@@ -6520,6 +6579,8 @@ export interface operations {
                 direction?: string;
                 /** @description How many runs away at most; 0: any */
                 depth?: number;
+                /** @description Follow it into the other workspaces that the server finds around its root; only with a start, which may be the id of a node of another workspace as it was answered */
+                across?: boolean;
                 /** @description prov, openlineage or dot */
                 format: string;
             };

@@ -11,6 +11,8 @@ import { UUID } from '@lumino/coreutils';
 import type { ApiClient } from '../api/client';
 import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
+import type { ILink } from '../links/link';
+import { setLink } from '../links/tabs';
 import { CompareModel } from './model';
 import type { ICompareActions } from './view';
 import { CompareWidget } from './widget';
@@ -48,8 +50,16 @@ export function createCompareTab(options: {
         workspace
       });
     },
-    chooseRun: options.choose
+    chooseRun: options.choose,
+    copyLink: () => {
+      const { view, parts } = link();
+      void commands.execute(CommandIDs.copyLink, { view, ...parts });
+    }
   };
+  const link = (): ILink => ({
+    view: 'compare',
+    parts: { workspace, a: model.a.run, b: model.b.run }
+  });
   const model = new CompareModel({ client, workspace, a, b });
   const content = new CompareWidget({ model, actions, themeManager, trans });
   const tab = new MainAreaWidget({ content });
@@ -57,6 +67,7 @@ export function createCompareTab(options: {
   tab.addClass('jp-DotscienceMain');
   tab.node.dataset[WORKSPACE] = workspace;
   tab.title.closable = true;
+  setLink(tab, link);
   void model.load();
   return tab;
 }

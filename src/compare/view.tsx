@@ -6,6 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { RunDetail } from '../api/schema';
+import { CopyLink } from '../links/button';
 import {
   Empty,
   ErrorBoundary,
@@ -58,6 +59,11 @@ export interface ICompareActions {
    * @returns The id of the run, or null.
    */
   chooseRun(other: string): Promise<string | null>;
+
+  /**
+   * Copy a link to the comparison.
+   */
+  copyLink(): void;
 }
 
 /**
@@ -114,6 +120,7 @@ export function CompareView(props: {
           />
           {trans.__('Only differences')}
         </label>
+        <CopyLink onClick={() => actions.copyLink()} trans={trans} />
       </header>
       {a && b && (
         <Comparison

@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { Comparison, Side } from '../api/schema';
+import { CopyLink } from '../links/button';
 import { DataTable, LinkButton, TextButton } from '../run/components';
 import { formatTime, formatValue } from '../run/format';
 import type { DifferenceModel } from './model';
@@ -33,14 +34,17 @@ export function DifferenceHeader(props: {
           side={comparison?.old ?? null}
           {...{ model, actions, trans }}
         />
-        <TextButton
-          title={trans.__('Put the newer moment first')}
-          onClick={() => {
-            void model.swap();
-          }}
-        >
-          {trans.__('⇄ Swap')}
-        </TextButton>
+        <div className="jp-DotscienceDifference-between">
+          <TextButton
+            title={trans.__('Put the newer moment first')}
+            onClick={() => {
+              void model.swap();
+            }}
+          >
+            {trans.__('⇄ Swap')}
+          </TextButton>
+          <CopyLink onClick={() => actions.copyLink()} trans={trans} />
+        </div>
         <Moment
           which="new"
           refName={model.newer}

@@ -85,6 +85,11 @@ export class DifferenceModel extends VDomModel {
     return this._error;
   }
 
+  /** Whether the two moments are being compared, and nobody gave that up. */
+  get isListing(): boolean {
+    return this._listing !== null && !this._listing.signal.aborted;
+  }
+
   /** Whether one of the moments is the live folder. */
   get isLive(): boolean {
     return this._old === NOW || this._newer === NOW;
@@ -182,8 +187,11 @@ export class DifferenceModel extends VDomModel {
   /**
    * Look again; nothing that is shown goes away meanwhile.
    */
-  refresh(): Promise<void> {
-    return this.load(true);
+  async refresh(): Promise<void> {
+    // what was given up is compared again only when the user asks for it
+    if (this._comparison || this.isListing || this._error) {
+      await this.load(true);
+    }
   }
 
   /**
@@ -269,6 +277,14 @@ export class DifferenceModel extends VDomModel {
       this._cancelled = true;
       this.stateChanged.emit();
     }
+  }
+
+  /**
+   * Give up comparing the two moments.
+   */
+  cancelListing(): void {
+    this._listing?.abort();
+    this.stateChanged.emit();
   }
 
   /**

@@ -13,6 +13,8 @@ import type { ApiClient } from '../api/client';
 import type { Workspace } from '../api/schema';
 import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
+import type { ILink } from '../links/link';
+import { setLink } from '../links/tabs';
 import { chooseMoment } from './choose';
 import { DifferenceClient } from './client';
 import { Highlighter } from './highlight';
@@ -80,7 +82,11 @@ export function createDifferenceTab(options: {
         label,
         now: true,
         trans
-      })
+      }),
+    copyLink: () => {
+      const { view, parts } = link();
+      execute(CommandIDs.copyLink, { view, ...parts });
+    }
   };
   const api = new DifferenceClient(client.serverSettings, root);
   const model = new DifferenceModel({
@@ -90,6 +96,15 @@ export function createDifferenceTab(options: {
     old: options.old,
     newer: options.newer,
     file: options.file
+  });
+  const link = (): ILink => ({
+    view: 'difference',
+    parts: {
+      workspace: root,
+      old: model.old,
+      new: model.newer,
+      file: model.path ?? ''
+    }
   });
   const content = new DifferenceWidget({
     model,
@@ -108,6 +123,7 @@ export function createDifferenceTab(options: {
   tab.addClass('jp-DotscienceMain');
   tab.node.dataset[WORKSPACE] = root;
   tab.title.closable = true;
+  setLink(tab, link);
   tab.toolbar.hide();
   const following = followNow({ model, events, contents, root });
   tab.disposed.connect(() => following.dispose(), following);

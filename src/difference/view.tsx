@@ -42,6 +42,9 @@ export interface IDifferenceActions {
 
   /** Have the user choose a moment. */
   chooseMoment(label: string): Promise<string | null>;
+
+  /** Copy a link to the differences. */
+  copyLink(): void;
 }
 
 interface IProps {
@@ -91,7 +94,7 @@ export function DifferenceView(props: IProps): JSX.Element {
           />
         )}
         {!comparison ? (
-          !error && <Waiting>{trans.__('Comparing files…')}</Waiting>
+          !error && <Listing model={model} trans={trans} />
         ) : comparison.total === 0 && !model.content ? (
           <div className="jp-DotscienceDifference-none" role="status">
             {trans.__('No differences')}
@@ -133,6 +136,38 @@ export function DifferenceView(props: IProps): JSX.Element {
         )}
       </div>
     </ErrorBoundary>
+  );
+}
+
+/**
+ * The moments are being compared, or somebody gave that up.
+ */
+function Listing(props: {
+  model: DifferenceModel;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { model, trans } = props;
+  return model.isListing ? (
+    <>
+      <Waiting>{trans.__('Comparing files…')}</Waiting>
+      <TextButton
+        title={trans.__('Give up comparing the two moments')}
+        onClick={() => model.cancelListing()}
+      >
+        {trans.__('Cancel')}
+      </TextButton>
+    </>
+  ) : (
+    <Empty>
+      {trans.__('The comparison was cancelled.')}{' '}
+      <TextButton
+        onClick={() => {
+          void model.load();
+        }}
+      >
+        {trans.__('Compare again')}
+      </TextButton>
+    </Empty>
   );
 }
 

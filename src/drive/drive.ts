@@ -21,23 +21,20 @@ import {
   mimeType,
   resolveLink
 } from './models';
+import { newestCommits, olderCommits, workspacesModel } from './moments';
 import type { IFrozenPath } from './paths';
 import {
   DRIVE_NAME,
   decodeWorkspace,
-  encodeWorkspace,
-  parseLocalPath
+  parseLocalPath,
+  parseRange,
+  toLocalPath
 } from './paths';
 
 /**
  * How many links are followed before they are taken for a circle.
  */
 const MAX_LINKS = 16;
-
-/**
- * How many commits of a workspace are listed.
- */
-const MAX_COMMITS = 100;
 
 /**
  * A drive on which the files of commits are read and nothing is ever written.
@@ -105,15 +102,16 @@ export class FrozenDrive implements Contents.IDrive {
         .replace(/^\/+|\/+$/g, '')
         .split('/');
       if (!workspace) {
-        return folderModel(
-          '',
-          this._workspaces().map(path => folderModel(encodeWorkspace(path)))
-        );
+        return workspacesModel(this._workspaces(), this._trans);
       }
+      const root = decodeWorkspace(workspace);
       if (!commit) {
-        return await this._workspace(workspace);
+        return await newestCommits(this._client, root, this._trans);
       }
-      return await this._entry(parseLocalPath(localPath), localPath, options);
+      const range = parseRange(commit);
+      return range
+        ? await olderCommits(this._client, root, range)
+        : await this._entry(parseLocalPath(localPath), localPath, options);
     } catch (reason) {
       throw toResponseError(reason);
     }
@@ -197,21 +195,6 @@ export class FrozenDrive implements Contents.IDrive {
   }
 
   /**
-   * List the newest commits of a workspace.
-   */
-  private async _workspace(segment: string): Promise<Contents.IModel> {
-    const commits = await this._client.commits(decodeWorkspace(segment), {
-      limit: MAX_COMMITS
-    });
-    return folderModel(
-      segment,
-      commits.items.map(commit =>
-        folderModel(`${segment}/${commit.id}`, null, commit.created)
-      )
-    );
-  }
-
-  /**
    * Read a file or folder.
    */
   private async _entry(
@@ -232,7 +215,7 @@ export class FrozenDrive implements Contents.IDrive {
       // the root has no entry of its own: that the commit exists shows in its list
       const children =
         withContent || found === null
-          ? await this._list(folder, localPath)
+          ? await this._list(folder, frozen, localPath)
           : null;
       return folderModel(
         localPath,
@@ -300,9 +283,14 @@ export class FrozenDrive implements Contents.IDrive {
 
   /**
    * List a folder.
+   *
+   * @param folder - Where it is
+   * @param frozen - By which path it was asked for; another one where that is a link
+   * @param localPath - The same as people see it, maybe with the time of the commit
    */
   private async _list(
     folder: IFrozenPath,
+    frozen: IFrozenPath,
     localPath: string
   ): Promise<Contents.IModel[]> {
     const list = await this._client.files(
@@ -311,10 +299,9 @@ export class FrozenDrive implements Contents.IDrive {
       folder.path
     );
     return list.items.map(entry => {
-      const path = `${localPath}/${entry.name}`;
       return entry.kind === 'folder'
-        ? folderModel(path, null, entry.modified)
-        : fileModel(path, entry, {});
+        ? folderModel(`${localPath}/${entry.name}`, null, entry.modified)
+        : fileModel(`${toLocalPath(frozen)}/${entry.name}`, entry, {});
     });
   }
 
@@ -343,7 +330,7 @@ export class FrozenDrive implements Contents.IDrive {
       throw this._problem(
         400,
         this._trans.__(
-          '%1 is not text, so it cannot be shown here. Restore the run to a new folder to open it with another program.',
+          '%1 is not text, so it cannot be shown here. Restore it to a new folder to open it with another program.',
           frozen.path
         )
       );
@@ -384,7 +371,7 @@ export class FrozenDrive implements Contents.IDrive {
       throw this._problem(
         400,
         this._trans.__(
-          '%1 is a notebook of an old format. Restore the run to a new folder to open it.',
+          '%1 is a notebook of an old format. Restore it to a new folder to open it.',
           path
         )
       );
@@ -408,7 +395,7 @@ export class FrozenDrive implements Contents.IDrive {
         this._problem(
           403,
           this._trans.__(
-            'Files of a run are read-only. Make a scratch copy of one to work on it, or restore the run to a new folder.'
+            'Files of a commit are read-only. Make a scratch copy of one to work on it, or restore it to a new folder.'
           )
         )
       )

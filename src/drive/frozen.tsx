@@ -16,7 +16,7 @@ import type { CommitDetail } from '../api/schema';
 import { LinkButton, useAsked } from '../run/components';
 import { formatTime, shortId } from '../run/format';
 import type { IFrozenPath } from './paths';
-import { parseDrivePath } from './paths';
+import { localMinute, parseDrivePath } from './paths';
 
 /**
  * How many runs of a commit are offered.
@@ -64,11 +64,26 @@ export class FrozenExtension implements DocumentRegistry.WidgetExtension {
       ...NO_KERNEL
     };
 
-    const asOf = trans.__('as of %1', shortId(frozen.commit));
-    markTitle(widget.title, asOf);
-    const onTitleChanged = (title: Title<Widget>): void =>
-      markTitle(title, asOf);
-    widget.title.changed.connect(onTitleChanged);
+    // by its id until it is known of which moment it is
+    let mark = trans.__('as of %1', shortId(frozen.commit));
+    const { title } = widget;
+    const onTitleChanged = (): void => markTitle(title, mark);
+    onTitleChanged();
+    title.changed.connect(onTitleChanged);
+    const detail = this._detail(frozen);
+    detail.then(
+      ({ created }) => {
+        if (!widget.isDisposed) {
+          const caption = withoutLine(title.caption, mark);
+          mark = trans.__('as of %1', localMinute(created));
+          title.caption = caption;
+          onTitleChanged();
+        }
+      },
+      () => {
+        // the id stays; that the server cannot be reached is said elsewhere
+      }
+    );
 
     // It cannot be saved, so nobody is asked to.
     const onModelChanged = (): void => {
@@ -79,7 +94,11 @@ export class FrozenExtension implements DocumentRegistry.WidgetExtension {
     context.model.stateChanged.connect(onModelChanged);
 
     if (widget instanceof MainAreaWidget) {
-      const banner = new FrozenBanner({ ...this._options, frozen });
+      const banner = new FrozenBanner({
+        ...this._options,
+        frozen,
+        detail: () => detail
+      });
       widget.contentHeader.insertWidget(0, banner);
     }
     context.ready.then(
@@ -94,11 +113,26 @@ export class FrozenExtension implements DocumentRegistry.WidgetExtension {
       }
     );
     return new DisposableDelegate(() => {
-      widget.title.changed.disconnect(onTitleChanged);
+      title.changed.disconnect(onTitleChanged);
       context.model.stateChanged.disconnect(onModelChanged);
     });
   }
 
+  /**
+   * What is known of a commit, which never changes.
+   */
+  private _detail({ workspace, commit }: IFrozenPath): Promise<CommitDetail> {
+    const key = `${workspace}\n${commit}`;
+    let detail = this._details.get(key);
+    if (!detail) {
+      detail = this._options.client.commitDetail(workspace, commit);
+      this._details.set(key, detail);
+      detail.catch(() => this._details.delete(key));
+    }
+    return detail;
+  }
+
+  private _details = new Map<string, Promise<CommitDetail>>();
   private _options: FrozenExtension.IOptions;
 }
 
@@ -126,9 +160,14 @@ export namespace FrozenExtension {
     scratchCopy: (commit: string, path: string, workspace: string) => void;
 
     /**
-     * Restores a run to a new folder.
+     * Restores a commit to a new folder.
      */
-    restoreRun: (run: string, workspace: string) => void;
+    restore: (commit: string, workspace: string) => void;
+
+    /**
+     * Shows all files of a commit.
+     */
+    browse: (commit: string, workspace: string) => void;
 
     /**
      * The translations.
@@ -151,6 +190,16 @@ function markTitle(title: Title<Widget>, asOf: string): void {
   if (!title.caption.includes(asOf)) {
     title.caption = `${title.caption.trimEnd()}\n${asOf}`.trimStart();
   }
+}
+
+/**
+ * A text without one of its lines.
+ */
+function withoutLine(text: string, line: string): string {
+  return text
+    .split('\n')
+    .filter(each => each !== line)
+    .join('\n');
 }
 
 /**
@@ -189,7 +238,7 @@ class FrozenBanner extends ReactWidget {
   /**
    * Create a banner.
    */
-  constructor(options: FrozenExtension.IOptions & { frozen: IFrozenPath }) {
+  constructor(options: IBanner) {
     super();
     this._options = options;
     this.addClass('jp-DotscienceFrozen');
@@ -202,22 +251,27 @@ class FrozenBanner extends ReactWidget {
     return <Banner {...this._options} />;
   }
 
-  private _options: FrozenExtension.IOptions & { frozen: IFrozenPath };
+  private _options: IBanner;
+}
+
+/**
+ * What the line works with.
+ */
+interface IBanner extends FrozenExtension.IOptions {
+  /** Which file of which commit it is. */
+  frozen: IFrozenPath;
+
+  /** Tells what is known of the commit. */
+  detail: () => Promise<CommitDetail>;
 }
 
 /**
  * The content of the line.
  */
-export function Banner(
-  props: FrozenExtension.IOptions & { frozen: IFrozenPath }
-): JSX.Element {
-  const { client, frozen, openRun, restoreRun, scratchCopy, trans } = props;
+export function Banner(props: IBanner): JSX.Element {
+  const { browse, frozen, openRun, restore, scratchCopy, trans } = props;
   const { workspace, commit } = frozen;
-  const { value } = useAsked(
-    () => client.commitDetail(workspace, commit),
-    `${workspace}\n${commit}`,
-    true
-  );
+  const { value } = useAsked(props.detail, `${workspace}\n${commit}`, true);
   const text = bannerText(commit, value, trans);
   const runs = value?.runs.slice(0, MAX_RUNS) ?? [];
   return (
@@ -245,11 +299,22 @@ export function Banner(
       >
         {trans.__('Scratch copy')}
       </LinkButton>
-      {runs.length > 0 && (
-        <LinkButton onClick={() => restoreRun(runs[0], workspace)}>
-          {trans.__('Restore to a new folder…')}
-        </LinkButton>
-      )}
+      <LinkButton
+        title={trans.__(
+          'Show all files as they were then, read-only, in a file browser'
+        )}
+        onClick={() => browse(commit, workspace)}
+      >
+        {trans.__('All files')}
+      </LinkButton>
+      <LinkButton
+        title={trans.__(
+          'Write all files as they were then to a new folder; nothing that exists is changed'
+        )}
+        onClick={() => restore(commit, workspace)}
+      >
+        {trans.__('Restore to a new folder…')}
+      </LinkButton>
     </div>
   );
 }

@@ -8,14 +8,17 @@ import type { FileEntry } from '../api/schema';
 
 /**
  * The model of a folder.
+ *
+ * @param name - What people see; without it the last part of the path
  */
 export function folderModel(
   path: string,
   content: Contents.IModel[] | null = null,
-  modified: string = new Date(0).toISOString()
+  modified: string = new Date(0).toISOString(),
+  name: string = PathExt.basename(path)
 ): Contents.IModel {
   return {
-    name: PathExt.basename(path),
+    name,
     path,
     type: 'directory',
     writable: false,

@@ -62,10 +62,65 @@ export function decodeWorkspace(segment: string): string {
 
 /**
  * Write the path on the drive of a file in a commit, without the drive's name.
+ *
+ * @param created - When the commit was made, for folders that people see
+ *
+ * #### Notes
+ * The path of a document has no time in it: however it was come upon, it is the same document.
  */
-export function toLocalPath(frozen: IFrozenPath): string {
-  const head = `${encodeWorkspace(frozen.workspace)}/${frozen.commit}`;
+export function toLocalPath(frozen: IFrozenPath, created?: string): string {
+  const commit = created
+    ? `${localMinute(created).replace(':', '.')} ${frozen.commit}`
+    : frozen.commit;
+  const head = `${encodeWorkspace(frozen.workspace)}/${commit}`;
   return frozen.path ? `${head}/${frozen.path}` : head;
+}
+
+/**
+ * Write a moment as year, month, day, hour and minute where the user is, which sorts by itself.
+ */
+export function localMinute(iso: string): string {
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime())) {
+    return iso;
+  }
+  const two = (number: number): string => String(number).padStart(2, '0');
+  const day = [
+    String(time.getFullYear()).padStart(4, '0'),
+    two(time.getMonth() + 1),
+    two(time.getDate())
+  ].join('-');
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
+/**
+ * Some of the commits of a workspace, counted from its first one, which is 1.
+ */
+export interface IRange {
+  /** The first of them. */
+  first: number;
+
+  /** The last of them. */
+  last: number;
+}
+
+/**
+ * Write the segment under which older commits are listed.
+ */
+export function rangeSegment({ first, last }: IRange): string {
+  return `~${first}-${last}`;
+}
+
+/**
+ * Read the segment under which older commits are listed; null where it is none.
+ */
+export function parseRange(segment: string): IRange | null {
+  const match = segment.match(/^~([1-9]\d{0,8})-([1-9]\d{0,8})$/);
+  if (!match) {
+    return null;
+  }
+  const range = { first: Number(match[1]), last: Number(match[2]) };
+  return range.first <= range.last ? range : null;
 }
 
 /**
@@ -86,9 +141,16 @@ export function parseLocalPath(localPath: string): IFrozenPath {
     .split('/');
   return {
     workspace: workspace ? decodeWorkspace(workspace) : '',
-    commit: commit ?? '',
+    commit: !commit || parseRange(commit) ? '' : withoutTime(commit),
     path: rest.join('/')
   };
+}
+
+/**
+ * The id of a commit, without the time that stands before it in folders that people see.
+ */
+function withoutTime(segment: string): string {
+  return segment.match(/ ([0-9a-f]{64})$/)?.[1] ?? segment;
 }
 
 /**

@@ -1,104 +1,69 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
-import { PageConfig } from '@jupyterlab/coreutils';
+import { JSONExt, type ReadonlyPartialJSONValue } from '@lumino/coreutils';
 
-const RUN = 'dotscience-run';
-const WORKSPACE = 'dotscience-workspace';
-const VIEW = 'dotscience-view';
-const WHERE = 'dotscience-where';
-
-/** How long a condition in a link may be; the server takes no longer one. */
-const MAX_WHERE = 4000;
-
-/** What a link asks for. */
-export interface ILink {
-  /** The id of a run whose tab is to be opened, or its beginning. */
-  readonly run?: string;
-
-  /** Whether the explorer is to be opened. */
-  readonly isExplorer: boolean;
-
-  /** The condition that its runs are to fulfil. */
-  readonly where?: string;
-
-  /** A contents path in the workspace. */
-  readonly workspace?: string;
-}
+import { addressOf, type ILink } from '../links/link';
+import { FRESH, type IExplorerState } from './state';
 
 /**
- * Read what the query of an address asks for; null when that is nothing of ours.
+ * How long an address may become.
  *
- * @param query - As in `location.search`
+ * #### Notes
+ * Browsers take far more, but servers that stand before Jupyter often take 8,192 characters.
  */
-export function readLink(query: string): ILink | null {
-  const given = new URLSearchParams(query);
-  const run = given.get(RUN) ?? '';
-  const isExplorer = given.get(VIEW) === 'explorer';
-  const isRun = /^[\w-]{4,100}$/.test(run);
-  if (!isRun && !isExplorer) {
-    return null;
+const MAX_ADDRESS = 7000;
+
+/** What is left out of an address that would become too long, one after the other. */
+const DISPENSABLE: readonly (keyof IExplorerState)[] = [
+  'selected',
+  'widths',
+  'charts',
+  'columns',
+  'directions'
+];
+
+/**
+ * A link to the explorer as it is, and what does not fit into one.
+ *
+ * @param workspace - Contents path of the workspace
+ * @param state - How the runs are shown
+ */
+export function explorerLink(
+  workspace: string,
+  state: IExplorerState
+): { link: ILink; left: (keyof IExplorerState)[] } {
+  const left: (keyof IExplorerState)[] = [];
+  for (;;) {
+    const link = linkWithout(workspace, state, left);
+    const next = DISPENSABLE[left.length];
+    if (addressOf(link).length <= MAX_ADDRESS || next === undefined) {
+      return { link, left: left.filter(name => !isFresh(state, name)) };
+    }
+    left.push(next);
   }
+}
+
+function linkWithout(
+  workspace: string,
+  state: IExplorerState,
+  left: readonly (keyof IExplorerState)[]
+): ILink {
+  const { where } = state;
+  const names = (Object.keys(FRESH) as (keyof IExplorerState)[]).filter(
+    name => name !== 'where' && !left.includes(name) && !isFresh(state, name)
+  );
+  const kept = Object.fromEntries(names.map(name => [name, state[name]]));
   return {
-    isExplorer,
-    ...(isRun && { run }),
-    ...(given.has(WHERE) && {
-      where: (given.get(WHERE) ?? '').slice(0, MAX_WHERE)
-    }),
-    ...(given.has(WORKSPACE) && { workspace: given.get(WORKSPACE) ?? '' })
+    view: 'explorer',
+    // also where nothing was changed: who follows it may have changed something
+    parts: { workspace, where, state: JSON.stringify(kept) }
   };
 }
 
-/**
- * An address without what is ours in its query.
- *
- * @param address - A whole address
- */
-export function withoutLink(address: string): string {
-  const url = new URL(address);
-  for (const name of [RUN, WORKSPACE, VIEW, WHERE]) {
-    url.searchParams.delete(name);
-  }
-  return url.href;
-}
-
-/**
- * The address that opens a run in JupyterLab, with the file that is open now.
- *
- * @param run - The run's id
- * @param workspace - Contents path of its workspace
- */
-export function runLink(run: string, workspace: string): string {
-  return link([
-    [RUN, run],
-    [WORKSPACE, workspace]
-  ]);
-}
-
-/**
- * The address that opens the explorer in JupyterLab.
- *
- * @param workspace - Contents path of the workspace
- * @param where - The condition
- */
-export function explorerLink(workspace: string, where: string): string {
-  return link([
-    [VIEW, 'explorer'],
-    [WORKSPACE, workspace],
-    ...(where ? [[WHERE, where] as const] : [])
-  ]);
-}
-
-function link(query: (readonly [string, string])[]): string {
-  const url = new URL(
-    PageConfig.getUrl({
-      workspace: PageConfig.defaultWorkspace,
-      toShare: true
-    }),
-    window.location.href
+function isFresh(state: IExplorerState, name: keyof IExplorerState): boolean {
+  return JSONExt.deepEqual(
+    state[name] as ReadonlyPartialJSONValue,
+    FRESH[name] as ReadonlyPartialJSONValue
   );
-  for (const [name, value] of query) {
-    url.searchParams.set(name, value);
-  }
-  return url.href;
 }

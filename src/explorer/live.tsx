@@ -8,7 +8,7 @@ import * as React from 'react';
 import type { LiveRun } from '../api/schema';
 import { relativeTime, shortValue } from '../panel/format';
 import { useNow, useSignal } from '../panel/hooks';
-import { TextButton } from '../run/components';
+import { LinkButton, TextButton } from '../run/components';
 import { runTitle } from '../run/format';
 import type { ExplorerModel } from './model';
 
@@ -34,6 +34,7 @@ export function LiveStrip(props: {
   model: ExplorerModel;
   language: string;
   trans: TranslationBundle;
+  onOpen: (run: string) => void;
   onAbandon: (run: LiveRun) => void;
 }): JSX.Element | null {
   const { model, trans } = props;
@@ -59,8 +60,10 @@ export function LiveStrip(props: {
                   ? trans.__('running')
                   : trans.__('gone')}
               </span>
-              <span className="jp-DotscienceLive-title" title={title}>
-                {title}
+              <span className="jp-DotscienceLive-title">
+                <LinkButton title={title} onClick={() => props.onOpen(run.id)}>
+                  {title}
+                </LinkButton>
               </span>
               <span className="jp-DotscienceLive-time">
                 {trans.__(

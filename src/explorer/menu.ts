@@ -41,6 +41,7 @@ export class ExplorerMenu {
     this._menu.clearItems();
     this._add(CommandIDs.openRun, args);
     this._add(CommandIDs.openNotebookAtRun, args);
+    this._add(CommandIDs.browseCommit, args);
     const others = selection.ids.filter(id => id !== run);
     if (selection.has(run) && others.length === 1) {
       this._add(CommandIDs.compareRuns, { a: others[0], b: run, workspace });

@@ -354,6 +354,13 @@ export class ExplorerModel implements IDisposable {
     this.selection.set(ids);
   }
 
+  /** Show the runs as a state that was kept says. */
+  restore(kept: unknown): void {
+    const state = parseState(kept);
+    this.update(state);
+    this.selection.set(state.selected);
+  }
+
   /** What comes back after a reload. */
   toJSON(): ReadonlyPartialJSONObject {
     return stateToJSON({ ...this._state, selected: this.selection.ids });

@@ -17,14 +17,17 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { LiveRun } from '../api/schema';
 import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
+import { addressOf } from '../links/link';
+import { setLink } from '../links/tabs';
 import { toError } from '../run/model';
 import { runTitle } from '../run/format';
-import type { IWorkspaceTracker } from '../tokens';
+import type { IWorkspaceEvent, IWorkspaceTracker } from '../tokens';
 import { fileName, saveFile } from './charts/export';
 import { ExplorerClient } from './client';
 import { explorerLink } from './link';
 import { ExplorerMenu } from './menu';
 import { ExplorerModel } from './model';
+import { parseState, type IExplorerState } from './state';
 import { ExplorerWidget } from './widget';
 
 /** For how long good news is shown, in ms. */
@@ -49,6 +52,7 @@ export function createExplorerTab(options: {
   const model = new ExplorerModel({ client, state: options.state });
   const menu = new ExplorerMenu(commands, model, () => content.focus());
   const name = PathExt.basename(workspace);
+  const stateNow = (): IExplorerState => parseState(model.toJSON());
 
   const actions: ExplorerWidget.IActions = {
     onOpen: run => {
@@ -68,10 +72,9 @@ export function createExplorerTab(options: {
       );
     },
     onLink: () => {
-      Clipboard.copyToSystem(explorerLink(workspace, model.state.where));
-      Notification.info(trans.__('The link is copied.'), {
-        autoClose: GOOD_NEWS
-      });
+      const { link, left } = explorerLink(workspace, stateNow());
+      Clipboard.copyToSystem(addressOf(link));
+      Notification.info(copiedText(left, trans), { autoClose: GOOD_NEWS });
     },
     onAbandon: run => {
       void abandon(model, run, trans);
@@ -103,18 +106,26 @@ export function createExplorerTab(options: {
   tab.title.closable = true;
   // What there is to do stands beside the filter.
   tab.toolbar.hide();
+  setLink(tab, () => explorerLink(workspace, stateNow()).link);
 
   const isOurs = (): boolean => tracker.workspace?.path === workspace;
-  const onRuns = (): void => {
-    if (content.isVisible && isOurs()) {
+  const onNews = (): void => {
+    if (content.isVisible) {
       model.onRunsChanged();
+    } else {
+      isStale = true;
+    }
+  };
+  const onRuns = (): void => {
+    if (isOurs()) {
+      onNews();
     } else {
       isStale = true;
     }
   };
   let wasOurs = isOurs();
   const onWorkspace = (): void => {
-    // While another workspace was at hand nobody told of this one's runs.
+    // What a server that was out of reach meanwhile did not tell is asked for.
     if (isOurs() && !wasOurs) {
       onRuns();
     }
@@ -125,10 +136,21 @@ export function createExplorerTab(options: {
       void model.loadLive();
     }
   };
+  const onElsewhere = (_: IWorkspaceTracker, event: IWorkspaceEvent): void => {
+    if (event.workspace === workspace) {
+      if (event.action === 'committed') {
+        onNews();
+      } else if (event.action === 'live') {
+        void model.loadLive();
+      }
+    }
+  };
+  tracker.elsewhereChanged.connect(onElsewhere);
   tracker.runsChanged.connect(onRuns);
   tracker.workspaceChanged.connect(onWorkspace);
   tracker.liveChanged.connect(onLive);
   tab.disposed.connect(() => {
+    tracker.elsewhereChanged.disconnect(onElsewhere);
     tracker.runsChanged.disconnect(onRuns);
     tracker.workspaceChanged.disconnect(onWorkspace);
     tracker.liveChanged.disconnect(onLive);
@@ -136,6 +158,23 @@ export function createExplorerTab(options: {
   });
   void model.load();
   return tab;
+}
+
+/** That a link is copied, and what it does not tell. */
+function copiedText(
+  left: readonly (keyof IExplorerState)[],
+  trans: TranslationBundle
+): string {
+  if (left.length === 0) {
+    return trans.__('The link is copied.');
+  }
+  return left.length === 1 && left[0] === 'selected'
+    ? trans.__(
+        'The link is copied, without the selected runs: they are too many for an address.'
+      )
+    : trans.__(
+        'The link is copied. It leaves out the selected runs and some of how they are shown, which are too much for an address.'
+      );
 }
 
 async function abandon(

@@ -77,12 +77,10 @@ export function ExplorerToolbar(props: IToolbarProps): JSX.Element {
           {trans.__('CSV')}
         </TextButton>
         <TextButton
-          title={trans.__(
-            'Copy an address that opens the explorer with this condition'
-          )}
+          title={trans.__('Copy an address that opens the explorer as it is')}
           onClick={props.onLink}
         >
-          {trans.__('Link')}
+          {trans.__('Copy Link')}
         </TextButton>
       </div>
       {error && (

@@ -247,6 +247,7 @@ function Top(props: {
         model={model}
         language={props.language}
         trans={trans}
+        onOpen={actions.onOpen}
         onAbandon={actions.onAbandon}
       />
     </>

@@ -9,6 +9,7 @@ import { UUID } from '@lumino/coreutils';
 
 import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
+import { setLink } from '../links/tabs';
 import type { HistoryClient } from './client';
 import { HistoryModel } from './model';
 import type { IHistoryActions } from './view';
@@ -43,7 +44,9 @@ export function createHistoryTab(options: {
     bringBack: ({ commit, path }) =>
       execute(CommandIDs.bringBack, { commit, path, to: contentsPath }),
     browse: ({ commit }) => execute(CommandIDs.browseCommit, { commit }),
-    openRun: run => execute(CommandIDs.openRun, { run })
+    openRun: run => execute(CommandIDs.openRun, { run }),
+    copyLink: () =>
+      execute(CommandIDs.copyLink, { view: 'history', path: contentsPath })
   };
   const model = new HistoryModel(options);
   const content = new HistoryWidget({ model, actions, trans });
@@ -52,6 +55,7 @@ export function createHistoryTab(options: {
   tab.addClass('jp-DotscienceMain');
   tab.node.dataset[WORKSPACE] = workspace;
   tab.title.closable = true;
+  setLink(tab, () => ({ view: 'history', parts: { path: contentsPath } }));
   tab.toolbar.hide();
   void model.load();
   return tab;

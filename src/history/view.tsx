@@ -5,6 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { FileVersion } from '../api/schema';
+import { CopyLink } from '../links/button';
 import {
   Empty,
   Failure,
@@ -36,6 +37,9 @@ export interface IHistoryActions {
 
   /** Open a run's tab. */
   openRun: (run: string) => void;
+
+  /** Copy a link to the history. */
+  copyLink: () => void;
 }
 
 /**
@@ -76,6 +80,7 @@ export function HistoryView(props: {
             history.total
           )}
         </p>
+        <CopyLink onClick={() => actions.copyLink()} trans={trans} />
       </header>
       {failure}
       <ol

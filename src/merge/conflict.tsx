@@ -13,6 +13,20 @@ import { ResultEditor } from './editor';
 import { compareLines } from './lines';
 
 /**
+ * A file in which conflicts are marked, because the merge was begun on the command line.
+ *
+ * #### Notes
+ * Its conflicts are decided by editing it, or by one side for all of it; not one by one.
+ */
+export interface IMarkedFile {
+  /** Choose for all of the file. */
+  readonly decide: (choice: Conflict['choice'], isEdited: boolean) => void;
+
+  /** Open the file to edit it. */
+  readonly open: () => void;
+}
+
+/**
  * What conflicts are shown with.
  */
 export interface IConflictParts {
@@ -21,6 +35,9 @@ export interface IConflictParts {
 
   /** Whether the server is at work. */
   readonly isBusy: boolean;
+
+  /** What can be done where conflicts are marked in the files; else null. */
+  readonly inFile: IMarkedFile | null;
 
   /** Choose what becomes of a conflict; resolves when the server has answered. */
   readonly resolve: (
@@ -37,18 +54,22 @@ export interface IConflictParts {
  * A place where both sides changed something, and what is to become of it.
  *
  * @param props.mimeType - Of what is edited
+ * @param props.isCell - Whether it is a cell of a notebook
+ * @param props.isDecided - Whether it was decided by editing the file
  */
 export function ConflictView(props: {
   conflict: Conflict;
   mimeType: string;
+  isCell: boolean;
+  isDecided: boolean;
   parts: IConflictParts;
 }): JSX.Element {
-  const { conflict, mimeType, parts } = props;
-  const { services, isBusy, resolve, trans } = parts;
+  const { conflict, mimeType, isCell, isDecided, parts } = props;
+  const { services, isBusy, resolve, inFile, trans } = parts;
   const { id, where, base, yours, theirs, result, choice, choices } = conflict;
   const [isEditing, setEditing] = React.useState(false);
   const [showsBase, setShowsBase] = React.useState(false);
-  const open = choice === null;
+  const open = choice === null && !isDecided;
   const choose = (next: Conflict['choice']): void => {
     setEditing(false);
     void resolve(id, next);
@@ -68,7 +89,9 @@ export function ConflictView(props: {
       <div className="jp-DotscienceConflict-title">
         <h3>{where}</h3>
         <span className={`jp-Dotscience-badge${open ? ' jp-mod-error' : ''}`}>
-          {choiceText(choice, trans)}
+          {isDecided && choice === null
+            ? trans.__('decided in the file')
+            : choiceText(choice, trans)}
         </span>
       </div>
       <div
@@ -76,7 +99,7 @@ export function ConflictView(props: {
         role="group"
         aria-label={trans.__('What becomes of it: %1', where)}
       >
-        {choices
+        {(inFile ? [] : choices)
           .filter(name => name !== 'edited')
           .map(name => (
             <TextButton
@@ -88,7 +111,7 @@ export function ConflictView(props: {
               {keepText(name, trans)}
             </TextButton>
           ))}
-        {choices.includes('edited') && (
+        {!inFile && choices.includes('edited') && (
           <TextButton
             pressed={isEditing || choice === 'edited'}
             disabled={isBusy}
@@ -97,7 +120,7 @@ export function ConflictView(props: {
             {trans.__('Edit…')}
           </TextButton>
         )}
-        {!open && (
+        {!inFile && !open && (
           <TextButton
             title={trans.__('Open the conflict again')}
             disabled={isBusy}
@@ -142,11 +165,19 @@ export function ConflictView(props: {
           trans={trans}
         />
       ) : (
-        !open &&
+        choice !== null &&
         (yours !== null || theirs !== null) && (
           <div className="jp-DotscienceConflict-result">
-            <h4>{trans.__('Result')}</h4>
-            {result === null ? (
+            <h4>
+              {isCell && choice === 'both'
+                ? trans.__('Result: two cells, yours first')
+                : trans.__('Result')}
+            </h4>
+            {isCell && choice === 'both' ? (
+              [yours, theirs].map((source, index) => (
+                <pre key={index}>{source}</pre>
+              ))
+            ) : result === null ? (
               <Empty>{trans.__('It is removed.')}</Empty>
             ) : (
               <pre>{result}</pre>

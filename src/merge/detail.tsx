@@ -31,9 +31,12 @@ export function DetailView(props: {
   ]);
   const elsewhere = conflicts.filter(({ id }) => !placed.has(id));
   const fileType = services.mimeTypeService.getMimeTypeByFilePath(file.path);
+  const isDecided = parts.inFile !== null && file.conflicts === 0;
   const show = (conflict: Conflict, mimeType: string): JSX.Element => (
     <ConflictView
       key={conflict.id}
+      isCell={cells.length > 0}
+      isDecided={isDecided}
       conflict={conflict}
       mimeType={mimeType}
       parts={parts}
@@ -83,47 +86,58 @@ export function DetailView(props: {
 }
 
 /**
- * One choice for all conflicts of a file.
+ * One choice for all conflicts of a file; where they are marked in it, the only one.
  */
 function WholeFile(props: {
   detail: MergeDetail;
   parts: IConflictParts;
 }): JSX.Element | null {
   const { conflicts } = props.detail;
-  const { isBusy, resolve, trans } = props.parts;
-  if (conflicts.length < 2) {
+  const { inFile, isBusy, resolve, trans } = props.parts;
+  if (conflicts.length < (inFile ? 1 : 2)) {
     return null;
   }
+  // a side can be chosen of any file, and text be written only where there are lines or cells
+  const isEdited = conflicts.some(({ choices }) => choices.includes('edited'));
   const common = (['yours', 'theirs', 'both'] as const).filter(choice =>
     conflicts.every(({ choices }) => choices.includes(choice))
   );
+  const choose = (choice: Conflict['choice']): void => {
+    if (inFile) {
+      inFile.decide(choice, isEdited);
+    } else {
+      void resolve('', choice);
+    }
+  };
   return (
     <div
       className="jp-DotscienceConflict-choices"
       role="group"
       aria-label={trans.__('All conflicts of the file')}
     >
-      <span>{trans.__('All conflicts of this file:')}</span>
+      <span>
+        {isEdited
+          ? trans.__('All conflicts of this file:')
+          : trans.__('All of this file:')}
+      </span>
       {common.map(choice => (
         <TextButton
           key={choice}
           disabled={isBusy}
           pressed={conflicts.every(one => one.choice === choice)}
-          onClick={() => {
-            void resolve('', choice);
-          }}
+          onClick={() => choose(choice)}
         >
           {keepText(choice, trans)}
         </TextButton>
       ))}
       {conflicts.some(({ choice }) => choice !== null) && (
-        <TextButton
-          disabled={isBusy}
-          onClick={() => {
-            void resolve('', null);
-          }}
-        >
+        <TextButton disabled={isBusy} onClick={() => choose(null)}>
           {trans.__('Undo all')}
+        </TextButton>
+      )}
+      {inFile && isEdited && (
+        <TextButton onClick={inFile.open}>
+          {trans.__('Open the file')}
         </TextButton>
       )}
     </div>

@@ -4,9 +4,10 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import { saveDocuments } from '../documents';
+import { isShared, saveDocuments, setShared } from '../documents';
 
 /** How many documents are named; the others are counted. */
 const NAMED = 10;
@@ -56,22 +57,43 @@ export async function saveBefore(
  * Show what a merge wrote in the documents that are open; what was typed meanwhile stays.
  *
  * @param documents - The open documents of files that the merge wrote
+ * @param read - Reads what a shared document is to hold; null leaves it as it is
  * @returns Those that were left as they are
+ *
+ * #### Notes
+ * The file of a document that several people share is written from that document, so the document
+ * itself is given what the merge wrote.
  */
 export async function showWritten(
-  documents: DocumentRegistry.Context[]
+  documents: DocumentRegistry.Context[],
+  read: (context: DocumentRegistry.Context) => Promise<Contents.IModel | null>
 ): Promise<DocumentRegistry.Context[]> {
   const dirty = documents.filter(context => context.model.dirty);
   await Promise.all(
     documents
       .filter(context => !dirty.includes(context))
       .map(context =>
-        context.revert().catch(() => {
+        showOne(context, read).catch(() => {
           // the merge removed the file; its document stays as it was
         })
       )
   );
   return dirty;
+}
+
+async function showOne(
+  context: DocumentRegistry.Context,
+  read: (context: DocumentRegistry.Context) => Promise<Contents.IModel | null>
+): Promise<void> {
+  if (!isShared(context)) {
+    await context.revert();
+    return;
+  }
+  const file = await read(context);
+  if (file !== null) {
+    setShared(context, file);
+    await context.save();
+  }
 }
 
 /**

@@ -9,19 +9,24 @@ import {
   showDialog
 } from '@jupyterlab/apputils';
 import type { IEditorServices } from '@jupyterlab/codeeditor';
+import { PathExt } from '@jupyterlab/coreutils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
-import type { Event } from '@jupyterlab/services';
+import type { Contents, Event } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { UUID } from '@lumino/coreutils';
 
-import type { MergeResult, Workspace } from '../api/schema';
+import type { Conflict, MergeResult, Workspace } from '../api/schema';
 import { CommandIDs } from '../commands';
 import { NOW, contentsPath } from '../difference/reader';
-import { openDocuments } from '../documents';
+import { isShared, openDocuments, saveDocuments } from '../documents';
+import { toDrivePath } from '../drive/paths';
 import { WORKSPACE, serverPath } from '../follow';
+import { isInside } from '../model';
+import { setLink } from '../links/tabs';
 import { withProgress } from '../progress';
+import { toFolderPath } from '../provenance/paths';
 import type { IWorkspaceEvent, IWorkspaceTracker } from '../tokens';
 import { EVENT_SCHEMA } from '../tokens';
 import { MergeClient } from './client';
@@ -50,8 +55,8 @@ export function createMergeTab(options: {
     void commands.execute(id, args);
   };
 
+  const { contents } = serviceManager;
   const openOf = (files: readonly string[]): DocumentRegistry.Context[] => {
-    const { contents } = serviceManager;
     const paths = new Set(files.map(file => contentsPath(workspace, file)));
     return documents
       ? openDocuments(shell, documents, contents, root).filter(context =>
@@ -60,7 +65,47 @@ export function createMergeTab(options: {
       : [];
   };
 
+  // what others type at this moment is in the files, so that the server sees that they changed
+  const saveShared = async (): Promise<boolean> => {
+    const shared = documents
+      ? openDocuments(shell, documents, contents, root).filter(isShared)
+      : [];
+    try {
+      await saveDocuments(shared, trans);
+      return true;
+    } catch (reason) {
+      Notification.error(
+        trans.__(
+          'The merge was not finished: %1',
+          reason instanceof Error ? reason.message : String(reason)
+        ),
+        { autoClose: false }
+      );
+      return false;
+    }
+  };
+
+  const readAs =
+    (ref: string) =>
+    async (
+      context: DocumentRegistry.Context
+    ): Promise<Contents.IModel | null> => {
+      const path = serverPath(contents, context.path);
+      const file = path === null ? null : toFolderPath(workspace, path);
+      if (path === null || !file) {
+        return null;
+      }
+      const source =
+        ref === NOW
+          ? path
+          : toDrivePath({ workspace: root, commit: ref, path: file });
+      return contents.get(source, { type: context.contentsModel?.type });
+    };
+
   const finish = async (description: string): Promise<void> => {
+    if (!(await saveShared())) {
+      return;
+    }
     const result = await withProgress(
       trans.__('Merging…'),
       model.finish(description)
@@ -69,12 +114,15 @@ export function createMergeTab(options: {
       return;
     }
     Notification.success(result.message, { autoClose: 10000 });
-    await showResult(result);
+    await showResult(result.written, result.commit ?? NOW);
     await tracker.refresh();
   };
 
-  const showResult = async (result: MergeResult): Promise<void> => {
-    const left = await showWritten(openOf(result.written));
+  const showResult = async (
+    written: MergeResult['written'],
+    ref: string
+  ): Promise<void> => {
+    const left = await showWritten(openOf(written), readAs(ref));
     if (left.length > 0) {
       Notification.warning(
         trans.__(
@@ -86,12 +134,44 @@ export function createMergeTab(options: {
     }
   };
 
+  const decide = async (
+    file: string,
+    choice: Conflict['choice'],
+    isEdited: boolean
+  ): Promise<void> => {
+    if (isEdited) {
+      const answer = await showDialog({
+        title: trans.__('Write %1 anew?', PathExt.basename(file)),
+        body: trans.__(
+          'The file is written as you choose. What was edited in it since the merge was begun is lost.'
+        ),
+        buttons: [
+          Dialog.cancelButton({ label: trans.__('Cancel') }),
+          Dialog.warnButton({ label: trans.__('Write It') })
+        ],
+        defaultButton: 0
+      });
+      if (!answer.button.accept) {
+        return;
+      }
+    }
+    if (await model.resolve('', choice)) {
+      await showResult([file], NOW);
+    }
+  };
+
   const abort = async (): Promise<void> => {
+    const { merge } = model;
+    const yours = merge?.yours.ref ?? NOW;
     const answer = await showDialog({
       title: trans.__('Give the merge up?'),
-      body: trans.__(
-        'What you chose and edited in this merge is lost. The files of the workspace stay as they are.'
-      ),
+      body: merge?.markers
+        ? trans.__(
+            'The files that this merge wrote become what they were before it was begun. What you chose and edited in them since is lost.'
+          )
+        : trans.__(
+            'What you chose and edited in this merge is lost. The files of the workspace stay as they are.'
+          ),
       buttons: [
         Dialog.cancelButton({ label: trans.__('Go On Merging') }),
         Dialog.warnButton({ label: trans.__('Give Up') })
@@ -104,7 +184,7 @@ export function createMergeTab(options: {
     const result = await model.abort();
     if (result) {
       Notification.info(result.message, { autoClose: 5000 });
-      await showResult(result);
+      await showResult(result.written, yours);
     }
   };
 
@@ -115,6 +195,9 @@ export function createMergeTab(options: {
     },
     abort: () => {
       void abort();
+    },
+    decide: (file, choice, isEdited) => {
+      void decide(file, choice, isEdited);
     },
     openFile: (ref, path) => {
       const now = contentsPath(workspace, path);
@@ -134,7 +217,9 @@ export function createMergeTab(options: {
         new: theirs,
         file,
         workspace: root
-      })
+      }),
+    copyLink: () =>
+      execute(CommandIDs.copyLink, { view: 'merge', workspace: root })
   };
 
   const content = new MergeWidget({ model, actions, services, trans });
@@ -144,6 +229,7 @@ export function createMergeTab(options: {
   tab.node.dataset[WORKSPACE] = root;
   tab.title.closable = true;
   tab.toolbar.hide();
+  setLink(tab, () => ({ view: 'merge', parts: { workspace: root } }));
 
   // the command line may go on with the merge, and files may change below it
   const onEvent = (_: Event.IManager, emission: Event.Emission): void => {
@@ -157,10 +243,27 @@ export function createMergeTab(options: {
       void model.load();
     }
   };
+  // conflicts that are marked in the files are decided by saving these
+  const onFile = (
+    _: Contents.IManager,
+    { newValue }: Contents.IChangedArgs
+  ): void => {
+    const path = newValue?.path ? serverPath(contents, newValue.path) : null;
+    if (
+      path !== null &&
+      isInside(path, root) &&
+      model.merge?.markers &&
+      !model.isBusy
+    ) {
+      void model.load();
+    }
+  };
   const { stream } = serviceManager.events;
   stream.connect(onEvent, tab);
+  contents.fileChanged.connect(onFile, tab);
   tab.disposed.connect(() => {
     stream.disconnect(onEvent, tab);
+    contents.fileChanged.disconnect(onFile, tab);
   });
   void model.load();
   return tab;

@@ -5,9 +5,11 @@ import type { IEditorServices } from '@jupyterlab/codeeditor';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { Merge, MergeFile } from '../api/schema';
+import type { Conflict, Merge, MergeFile } from '../api/schema';
 import { LazyScroll } from '../difference/lazy';
 import { directionOf, goToChange } from '../difference/navigate';
+import { NOW } from '../difference/reader';
+import { CopyLink } from '../links/button';
 import {
   Empty,
   ErrorBoundary,
@@ -36,11 +38,21 @@ export interface IMergeActions {
   /** Give the merge up, if the user means it. */
   abort(): void;
 
+  /**
+   * Write a file whose conflicts are marked in it as it is chosen, if the user means it.
+   *
+   * @param isEdited - Whether people edit the file to decide its conflicts
+   */
+  decide(path: string, choice: Conflict['choice'], isEdited: boolean): void;
+
   /** Open a file as it is at a moment. */
   openFile(ref: string, path: string): void;
 
   /** Show how a file differs between yours and theirs. */
   compare(yours: string, theirs: string, path: string): void;
+
+  /** Copy a link to the merge. */
+  copyLink(): void;
 }
 
 interface IProps {
@@ -136,11 +148,12 @@ function MergeHeader(
         <h1>{trans.__('Merge “%1” into the workspace', merge.theirs.label)}</h1>
         <p className="jp-DotscienceMerge-sides">
           {trans.__(
-            'Yours: %1. Theirs: %2. Both began with %3. Nothing is written before you finish.',
+            'Yours: %1. Theirs: %2. Both began with %3.',
             merge.yours.label,
             merge.theirs.label,
             merge.base.label
-          )}
+          )}{' '}
+          {!merge.markers && trans.__('Nothing is written before you finish.')}
         </p>
       </div>
       <div className="jp-DotscienceMerge-bar">
@@ -191,7 +204,9 @@ function MergeHeader(
           title={
             isOpen
               ? trans.__('Choose what becomes of each conflict first')
-              : trans.__('Write the result and commit it with both parents')
+              : merge.markers
+                ? trans.__('Commit the files as they are, with both parents')
+                : trans.__('Write the result and commit it with both parents')
           }
           onClick={() => {
             if (!isOpen && !model.isBusy) {
@@ -208,6 +223,7 @@ function MergeHeader(
         >
           {trans.__('Abort…')}
         </TextButton>
+        <CopyLink onClick={() => actions.copyLink()} trans={trans} />
       </div>
       {merge.stale && (
         <p className="jp-DotscienceDifference-note jp-mod-warn">
@@ -217,7 +233,7 @@ function MergeHeader(
       {merge.markers && (
         <p className="jp-DotscienceDifference-note">
           {trans.__(
-            'This merge was begun on the command line: its conflicts are marked in the files.'
+            'This merge was begun on the command line: what could be merged is in the files already, and the conflicts are marked in them. Edit a file until no marks are left, or choose one side for all of it.'
           )}
         </p>
       )}
@@ -273,7 +289,20 @@ function MergeContent(
     (conflict, choice, text) => model.resolve(conflict, choice, text ?? null),
     [model]
   );
-  const parts = { services, isBusy, resolve, trans };
+  const parts: IConflictParts = {
+    services,
+    isBusy,
+    resolve,
+    inFile:
+      merge.markers && path !== null
+        ? {
+            decide: (choice, isEdited) =>
+              actions.decide(path, choice, isEdited),
+            open: () => actions.openFile(NOW, path)
+          }
+        : null,
+    trans
+  };
   return (
     <section
       className="jp-DotscienceDifference-file"

@@ -15,6 +15,7 @@ import { VERSION } from '../version';
 import { Header } from './header';
 import { useNow, useSame, useSignal } from './hooks';
 import { RunList } from './list';
+import { LiveLines } from './live';
 import type { PanelModel } from './model';
 import {
   ConnectionState,
@@ -99,6 +100,11 @@ export function Panel(props: IPanelProps): React.ReactElement {
               {...{ commands, trans }}
             />
           )}
+          <LiveLines
+            key={`live of ${workspace.id}`}
+            workspace={workspace.path}
+            {...{ tracker, commands, trans }}
+          />
           <Runs key={workspace.id} {...props} />
         </>
       ) : (

@@ -46,6 +46,21 @@ export function Header(props: IHeaderProps): React.ReactElement {
         >
           {workspace?.name}
         </h2>
+        {commands.hasCommand(CommandIDs.openCommits) && (
+          <Button
+            className="jp-DotsciencePanel-commits"
+            minimal
+            small
+            title={commands.caption(CommandIDs.openCommits)}
+            onClick={() =>
+              void commands.execute(CommandIDs.openCommits, {
+                workspace: workspace?.path ?? ''
+              })
+            }
+          >
+            {commands.label(CommandIDs.openCommits, { isMenu: true })}
+          </Button>
+        )}
         <Button
           minimal
           small
@@ -221,14 +236,17 @@ function Changes(props: {
   const names: Record<ChangedFile['file_status'], string> = {
     added: trans.__('added'),
     modified: trans.__('modified'),
-    removed: trans.__('removed')
+    removed: trans.__('removed'),
+    renamed: trans.__('renamed')
   };
   return (
     <ul>
       {files.map(file => (
         <li key={file.filename} title={file.filename}>
           <span className="jp-Dotscience-badge">{names[file.file_status]}</span>{' '}
-          {file.filename}
+          {file.old_filename
+            ? trans.__('%1 → %2', file.old_filename, file.filename)
+            : file.filename}
         </li>
       ))}
       {more > 0 && <li>{trans._n('and %1 more', 'and %1 more', more)}</li>}

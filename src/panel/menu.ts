@@ -39,6 +39,7 @@ export class RunMenu {
     this._menu.clearItems();
     this._add(CommandIDs.openRun, args);
     this._add(CommandIDs.openNotebookAtRun, args);
+    this._add(CommandIDs.browseCommit, args);
     const other = this._model.selected.filter(id => id !== run.id).pop();
     if (other !== undefined) {
       this._add(CommandIDs.compareRuns, { a: other, b: run.id, workspace });
@@ -54,6 +55,7 @@ export class RunMenu {
     this._add(CommandIDs.goBack, args);
     this._menu.addItem({ type: 'separator' });
     this._add(CommandIDs.copyRunId, args);
+    this._add(CommandIDs.copyRunLink, args);
     this._menu.open(x, y);
   }
 

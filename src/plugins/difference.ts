@@ -22,9 +22,6 @@ import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 const NAMESPACE = 'dotscience-difference';
 
-/** How long a link waits for the workspace that it is about, in ms. */
-const PATIENCE = 20_000;
-
 /**
  * Compares two moments file by file, inside the files.
  */
@@ -220,46 +217,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           [model.client.workspace, model.old, model.newer].join('\n')
       });
     }
-
-    const query = new URLSearchParams(window.location.search);
-    if (query.get('dotscience-view') === 'difference') {
-      void app.restored.then(async () => {
-        await workspaceAtHand(workspaces);
-        await commands.execute(CommandIDs.openDifference, {
-          old: query.get('dotscience-old') || 'HEAD',
-          new: query.get('dotscience-new') || 'now',
-          file: query.get('dotscience-file') ?? '',
-          ...(query.has('dotscience-workspace')
-            ? { workspace: query.get('dotscience-workspace') }
-            : {})
-        });
-      });
-    }
   }
 };
 
 export default plugin;
-
-/**
- * Resolves when the workspace at hand is known, or after a while in any case.
- */
-function workspaceAtHand(workspaces: IWorkspaceTracker): Promise<void> {
-  if (workspaces.workspace) {
-    return Promise.resolve();
-  }
-  return new Promise(resolve => {
-    const owner = {};
-    const done = (): void => {
-      window.clearTimeout(timer);
-      workspaces.workspaceChanged.disconnect(onChanged, owner);
-      resolve();
-    };
-    const onChanged = (): void => {
-      if (workspaces.workspace) {
-        done();
-      }
-    };
-    const timer = window.setTimeout(done, PATIENCE);
-    workspaces.workspaceChanged.connect(onChanged, owner);
-  });
-}

@@ -57,8 +57,17 @@ export const drivePlugin: JupyterFrontEndPlugin<void> = {
           workspace
         });
       },
-      restoreRun: (run, workspace) => {
-        void app.commands.execute(CommandIDs.restoreRun, { run, workspace });
+      restore: (commit, workspace) => {
+        void app.commands.execute(CommandIDs.restoreCommit, {
+          commit,
+          workspace
+        });
+      },
+      browse: (commit, workspace) => {
+        void app.commands.execute(CommandIDs.browseCommit, {
+          commit,
+          workspace
+        });
       },
       trans
     });

@@ -8,15 +8,12 @@ import type {
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
 import {
-  Clipboard,
   ICommandPalette,
   IThemeManager,
-  Notification,
   WidgetTracker
 } from '@jupyterlab/apputils';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { linkIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { CommandIDs } from '../commands';
@@ -33,16 +30,12 @@ const KEPT = 'dotscience-jupyter:explorer-view';
 /** How long a view must stay the same before it is kept, in ms. */
 const SETTLE = 500;
 
-/** For how long good news is shown, in ms. */
-const GOOD_NEWS = 3000;
-
 /**
  * The table of runs with every parameter and metric, and charts of them.
  */
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'dotscience-jupyter:explorer',
-  description:
-    'Shows the runs of a workspace as a table with charts, and opens links to runs.',
+  description: 'Shows the runs of a workspace as a table with charts.',
   autoStart: true,
   requires: [IWorkspaceTracker],
   optional: [
@@ -66,8 +59,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const tabs = new WidgetTracker<MainAreaWidget<ExplorerWidget>>({
       namespace: NAMESPACE
     });
-    // Restoring the layout changes the address, so it is read now.
-    const query = window.location.search;
 
     const keep = async (tab: MainAreaWidget<ExplorerWidget>): Promise<void> => {
       if (tab.isDisposed) {
@@ -118,6 +109,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
           tab => tab.content.model.workspace === workspace
         );
         if (open) {
+          if (args.state !== undefined) {
+            open.content.model.restore(args.state);
+          }
           show(open, args);
           showTab(shell, open);
           return;
@@ -144,43 +138,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
-    commands.addCommand(CommandIDs.copyRunLink, {
-      label: trans.__('Copy Link to Run'),
-      caption: trans.__('Copy an address that opens the run in JupyterLab'),
-      icon: linkIcon,
-      isEnabled: args => typeof args.run === 'string',
-      describedBy: {
-        args: {
-          type: 'object',
-          properties: {
-            run: {
-              type: 'string',
-              description: trans.__('The id of the run.')
-            },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            }
-          },
-          required: ['run']
-        }
-      },
-      execute: async args => {
-        if (typeof args.run !== 'string') {
-          return;
-        }
-        const { rootOf, workspaceOf } = await import('../run/choose');
-        const { runLink } = await import('../explorer/link');
-        const root = await rootOf(workspaceOf(args, tracker), tracker);
-        Clipboard.copyToSystem(runLink(args.run, root));
-        Notification.info(trans.__('The link is copied.'), {
-          autoClose: GOOD_NEWS
-        });
-      }
-    });
-
     if (restorer) {
       void restorer.restore(tabs, {
         command: CommandIDs.openExplorer,
@@ -195,9 +152,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
       command: CommandIDs.openExplorer,
       category: trans.__('Dotscience')
     });
-    if (query.includes('dotscience-')) {
-      void app.restored.then(() => follow(app, query));
-    }
   }
 };
 
@@ -216,33 +170,6 @@ function show(
   }
   if (typeof args.run === 'string' && args.run) {
     model.selection.set([args.run]);
-  }
-}
-
-/**
- * Open what a link asks for, and take that out of the address.
- */
-async function follow(app: JupyterFrontEnd, query: string): Promise<void> {
-  const { readLink, withoutLink } = await import('../explorer/link');
-  const link = readLink(query);
-  // The address may have become another one while the layout was restored.
-  const address = withoutLink(window.location.href);
-  if (address !== window.location.href) {
-    window.history.replaceState(window.history.state, '', address);
-  }
-  if (!link) {
-    return;
-  }
-  const { run, where, workspace } = link;
-  const at = workspace === undefined ? {} : { workspace };
-  if (link.isExplorer) {
-    await app.commands.execute(CommandIDs.openExplorer, {
-      ...at,
-      ...(where !== undefined && { where }),
-      ...(run !== undefined && { run })
-    });
-  } else {
-    await app.commands.execute(CommandIDs.openRun, { ...at, run });
   }
 }
 

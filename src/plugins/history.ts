@@ -19,7 +19,6 @@ import { historyIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { CommandIDs } from '../commands';
-import type { CommitBrowser } from '../history/browse';
 import type { HistoryWidget } from '../history/widget';
 import { restoreIcon } from '../icons';
 import { openTab, showTab } from '../mainarea';
@@ -186,53 +185,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
           await open(file);
         } catch (reason) {
           failed(trans.__('The history could not be opened'), reason);
-        }
-      }
-    });
-
-    let commitBrowser: CommitBrowser | null = null;
-    commands.addCommand(CommandIDs.browseCommit, {
-      label: trans.__('All Files as of a Commit'),
-      caption: trans.__(
-        'Show all files of a commit, read-only, in a file browser of their own'
-      ),
-      icon: historyIcon,
-      isEnabled: () => browsers !== null,
-      describedBy: {
-        args: {
-          type: 'object',
-          required: ['commit'],
-          properties: { commit: commitArg, workspace: workspaceArg }
-        }
-      },
-      execute: async args => {
-        if (!browsers) {
-          return;
-        }
-        const [{ rootOf, workspaceOf }, { CommitBrowser }] = await Promise.all([
-          import('../run/choose'),
-          import('../history/browse')
-        ]);
-        try {
-          const root = await rootOf(workspaceOf(args, workspaces), workspaces);
-          const detail = await client.commitDetail(root, String(args.commit));
-          if (!commitBrowser || commitBrowser.isDisposed) {
-            commitBrowser = new CommitBrowser(browsers, trans);
-            shell.add(commitBrowser, 'left', { rank: 110 });
-            // back to where the user was
-            commitBrowser.disposed.connect(() => {
-              const own = browsers.tracker.find(
-                browser => browser.model.driveName === ''
-              );
-              if (own) {
-                shell.activateById(own.id);
-              }
-            });
-          }
-          await commitBrowser.showCommit(root, detail);
-          shell.activateById(commitBrowser.id);
-        } catch (reason) {
-          failed(trans.__('The files could not be shown'), reason);
         }
       }
     });

@@ -103,6 +103,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
                 'How many runs away at most; 0 or nothing for any.'
               )
             },
+            across: {
+              type: 'boolean',
+              description: trans.__(
+                'Whether it is followed into other workspaces that this server finds.'
+              )
+            },
             view: {
               type: 'string',
               description: trans.__('How it is shown: graph or list.')
@@ -129,6 +135,22 @@ const plugin: JupyterFrontEndPlugin<void> = {
             model.query.direction === direction
         );
         if (open) {
+          const { model } = open.content;
+          if (
+            typeof args.depth === 'number' &&
+            args.depth !== model.query.depth
+          ) {
+            void model.setQuery({ depth: args.depth });
+          }
+          if (
+            typeof args.across === 'boolean' &&
+            args.across !== model.query.across
+          ) {
+            void model.setAcross(args.across);
+          }
+          if (args.view === 'graph' || args.view === 'list') {
+            model.setView(args.view);
+          }
           showTab(shell, open);
           return;
         }
@@ -139,6 +161,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           start,
           direction,
           depth: typeof args.depth === 'number' ? args.depth : 0,
+          across: args.across === true,
           view: args.view === 'list' ? 'list' : ('graph' as View),
           themeManager,
           trans

@@ -18,8 +18,13 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { CommandIDs } from '../commands';
 import { restoreIcon, runIcon } from '../icons';
 import { openTab, showTab } from '../mainarea';
+import { isInside } from '../model';
 import type { RunWidget } from '../run/widget';
-import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
+import {
+  IWorkspaceTracker,
+  TRANSLATION_DOMAIN,
+  type IWorkspaceEvent
+} from '../tokens';
 
 const NAMESPACE = 'dotscience-run';
 
@@ -176,6 +181,17 @@ const plugin: JupyterFrontEndPlugin<void> = {
         }
       });
     });
+
+    // One that is under way is followed, in whichever workspace it is.
+    const onLive = (_: IWorkspaceTracker, event: IWorkspaceEvent): void => {
+      tabs.forEach(({ content: { model } }) => {
+        if (model.isMissing && isInside(model.workspace, event.workspace)) {
+          void (event.action === 'committed' ? model.load() : model.follow());
+        }
+      });
+    };
+    workspaces.liveChanged.connect(onLive);
+    workspaces.elsewhereChanged.connect(onLive);
 
     if (restorer) {
       void restorer.restore(tabs, {

@@ -33,6 +33,9 @@ export interface IGraphQuery {
 
   /** How many runs away at most; 0 for any. */
   depth: number;
+
+  /** Whether it is followed into the other workspaces that the server finds. */
+  across: boolean;
 }
 
 /**
@@ -55,6 +58,7 @@ export class ProvenanceClient {
     return request(this.settings, 'v1/provenance', {
       path: this.workspace,
       ...query,
+      across: isAcross(query) || undefined,
       limit: LIMIT
     });
   }
@@ -65,6 +69,7 @@ export class ProvenanceClient {
       path: this.workspace,
       start: query.start,
       direction: query.direction,
+      across: isAcross(query) || undefined,
       format
     });
     if (!response.ok) {
@@ -81,4 +86,11 @@ export class ProvenanceClient {
       b
     });
   }
+}
+
+/**
+ * A whole workspace is shown by itself.
+ */
+function isAcross({ across, start }: IGraphQuery): boolean {
+  return across && start !== '';
 }

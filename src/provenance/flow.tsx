@@ -101,14 +101,21 @@ function Drawing(props: IFlowProps): JSX.Element {
       onExpand: (id: string) => model.expandChain(id),
       trans
     };
-    return [...arrangement.nodes.values()].map(shown =>
-      drawnNode(shown, {
+    return [...arrangement.nodes.values()].map(shown => {
+      const workspace =
+        shown.kind === 'chain' ? null : model.otherOf(shown.node);
+      const sentence = nodeSentence(shown, trans);
+      return drawnNode(shown, {
         ...actions,
         domId: domId(shown.id),
         colour: model.colourOf(model.programOf(shown.node.id)),
-        sentence: nodeSentence(shown, trans)
-      })
-    );
+        workspace,
+        sentence:
+          workspace === null
+            ? sentence
+            : trans.__('%1, in workspace %2', sentence, workspace)
+      });
+    });
   }, [arrangement, model, trans]);
   const edges = React.useMemo(
     () => drawnEdges(arrangement, trans),

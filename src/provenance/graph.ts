@@ -1,7 +1,12 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
-import type { Graph, GraphEdge, GraphNode } from '../api/schema';
+import type {
+  Graph,
+  GraphEdge,
+  GraphNode,
+  GraphWorkspace
+} from '../api/schema';
 import type { Direction } from './client';
 
 /**
@@ -23,11 +28,23 @@ export class ProvenanceGraph {
     return this._truncated;
   }
 
+  /** The other workspaces that were looked into, or could not be, by their ids. */
+  get workspaces(): ReadonlyMap<string, GraphWorkspace> {
+    return this._workspaces;
+  }
+
   /**
    * Add an answer of the server.
    */
   merge(graph: Graph): void {
     this._truncated = this._truncated || graph.truncated;
+    for (const workspace of graph.workspaces) {
+      // of copies of a workspace, which have one id, only the first is looked into
+      const known = this._workspaces.get(workspace.id);
+      if (!known || known.problem) {
+        this._workspaces.set(workspace.id, workspace);
+      }
+    }
     for (const node of graph.nodes) {
       this._nodes.set(node.id, node);
     }
@@ -107,6 +124,7 @@ export class ProvenanceGraph {
   private _truncated = false;
   private _up = new Map<string, Set<string>>();
   private _upTotal = new Map<string, number>();
+  private _workspaces = new Map<string, GraphWorkspace>();
 }
 
 function link(links: Map<string, Set<string>>, from: string, to: string): void {

@@ -13,6 +13,7 @@ import type {
   ValueChange
 } from '../api/schema';
 import { compareIcon } from '../icons';
+import { CopyLink } from '../links/button';
 import {
   DataTable,
   Empty,
@@ -90,6 +91,9 @@ export interface ILineagesActions {
 
   /** Show the graph from a node. */
   openProvenance(start: string): void;
+
+  /** Copy a link to the comparison. */
+  copyLink(): void;
 }
 
 /**
@@ -189,6 +193,7 @@ export function LineagesView(props: {
           </div>
         ))}
       </dl>
+      <CopyLink onClick={() => actions.copyLink()} trans={trans} />
       {nothing && (
         <Empty>
           {trans.__(

@@ -263,6 +263,9 @@ function Tree(props: ITreeProps): JSX.Element {
               {trans.__('✕ failed')}
             </span>
           )}
+          {node.workspace !== null && (
+            <span className="jp-Dotscience-badge">{model.otherOf(node)}</span>
+          )}
           {node.source && (
             <span className="jp-Dotscience-badge">{trans.__('raw data')}</span>
           )}

@@ -11,7 +11,7 @@ import { arrange, findChains } from './arrange';
 import type { Direction, IGraphQuery } from './client';
 import { ProvenanceClient } from './client';
 import { ProvenanceGraph } from './graph';
-import { programOf } from './words';
+import { isOfAnother, programOf } from './words';
 
 /**
  * The ways in which a graph can be shown.
@@ -41,7 +41,8 @@ export class ProvenanceModel extends VDomModel {
     this._query = {
       start: options.start ?? '',
       direction: options.direction ?? 'both',
-      depth: options.depth ?? 0
+      depth: options.depth ?? 0,
+      across: options.across ?? false
     };
     this._view = options.view ?? 'graph';
   }
@@ -167,9 +168,27 @@ export class ProvenanceModel extends VDomModel {
     return null;
   }
 
-  /** Everything known of a run. */
-  run(id: string): Promise<RunDetail> {
-    return this._api.run(this.workspace, id);
+  /**
+   * A contents path in the workspace of a node; null if the server does not serve it.
+   */
+  placeOf(node: GraphNode): string | null {
+    return node.workspace === null
+      ? this.workspace
+      : (this._graph?.workspaces.get(node.workspace)?.path ?? null);
+  }
+
+  /**
+   * The name of the other workspace that a node is in; null for this one.
+   */
+  otherOf(node: GraphNode): string | null {
+    return node.workspace === null
+      ? null
+      : (this._graph?.workspaces.get(node.workspace)?.name ?? node.workspace);
+  }
+
+  /** Everything known of a run, which may be one of another workspace. */
+  run(id: string, workspace: string): Promise<RunDetail> {
+    return this._api.run(workspace, id);
   }
 
   /**
@@ -216,6 +235,17 @@ export class ProvenanceModel extends VDomModel {
   }
 
   /**
+   * Follow it into other workspaces, or no longer.
+   */
+  async setAcross(across: boolean): Promise<void> {
+    // without the others nothing is known of what is in them
+    const isElsewhere = isOfAnother(this._query.start);
+    await this.setQuery(
+      !across && isElsewhere ? { across, start: '' } : { across }
+    );
+  }
+
+  /**
    * Ask for something else.
    */
   async setQuery(query: Partial<IGraphQuery>): Promise<void> {
@@ -235,7 +265,8 @@ export class ProvenanceModel extends VDomModel {
     const shown = this._arranged().nodes.get(id);
     const members = shown?.members ?? [id];
     const end = members[direction === 'up' ? 0 : members.length - 1];
-    await this._ask({ start: end, direction, depth: 1 }, answer => {
+    const { across } = this._query;
+    await this._ask({ start: end, direction, depth: 1, across }, answer => {
       this._graph?.merge(answer);
     });
   }
@@ -418,6 +449,9 @@ export namespace ProvenanceModel {
 
     /** How many runs away at most; 0 for any. */
     depth?: number;
+
+    /** Whether it is followed into other workspaces. */
+    across?: boolean;
 
     /** How it is shown. */
     view?: View;

@@ -33,6 +33,9 @@ export interface INodeData extends Record<string, unknown> {
   /** The node in one sentence. */
   sentence: string;
 
+  /** The name of the other workspace that it is in; null for the one at hand. */
+  workspace: string | null;
+
   /** Show what was left out. */
   onMore: (id: string, direction: 'up' | 'down') => void;
 
@@ -53,8 +56,8 @@ export type FlowNode = Node<INodeData, 'artefact'>;
 export const Artefact = React.memo(function Artefact(
   props: NodeProps<FlowNode>
 ): JSX.Element {
-  const { shown, domId, colour, sentence, onMore, onExpand, trans } =
-    props.data;
+  const { shown, domId, colour, sentence, workspace } = props.data;
+  const { onMore, onExpand, trans } = props.data;
   const { id, kind, node, moreUp, moreDown } = shown;
   const failed = kind === 'run' && node.status === 'failed';
   const classes = ['jp-DotscienceNode', `jp-mod-${kind}`];
@@ -88,6 +91,14 @@ export const Artefact = React.memo(function Artefact(
           {failed && (
             <span className="jp-Dotscience-badge jp-mod-error">
               {trans.__('✕ failed')}
+            </span>
+          )}
+          {workspace !== null && (
+            <span
+              className="jp-Dotscience-badge"
+              title={trans.__('In another workspace: %1', workspace)}
+            >
+              {workspace}
             </span>
           )}
           {kind !== 'chain' && node.source && (

@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { RunDetail } from '../api/schema';
+import type { GraphNode, RunDetail } from '../api/schema';
 import {
   Facts,
   Failure,
@@ -30,13 +30,13 @@ const VALUES = 12;
  */
 export interface IProvenanceActions {
   /** Open a run's tab. */
-  openRun(run: string): void;
+  openRun(run: string, workspace: string): void;
 
   /** Open a file as it was in a commit, read-only. */
-  openFile(commit: string, path: string): void;
+  openFile(commit: string, path: string, workspace: string): void;
 
   /** Show the versions of a file. */
-  openHistory(path: string): void;
+  openHistory(path: string, workspace: string): void;
 
   /** Show what changed between two lineages. */
   compareLineages(a: string, b: string): void;
@@ -110,13 +110,20 @@ function Run(props: {
   const { shown, model, actions, trans } = props;
   const { node } = shown;
   const run = node.run ?? '';
-  const { value, error, retry } = useAsked(() => model.run(run), run, true);
+  const place = model.placeOf(node);
+  const { value, error, retry } = useAsked(
+    () => model.run(run, place ?? ''),
+    run,
+    place !== null
+  );
   return (
     <>
       <div className="jp-DotscienceSheet-buttons">
-        <TextButton onClick={() => actions.openRun(run)}>
-          {trans.__('Open Run')}
-        </TextButton>
+        {place !== null && (
+          <TextButton onClick={() => actions.openRun(run, place)}>
+            {trans.__('Open Run')}
+          </TextButton>
+        )}
         <CompareButton shown={shown} model={model} trans={trans} />
       </div>
       <Facts
@@ -135,22 +142,24 @@ function Run(props: {
           {
             label: trans.__('Notebook or script'),
             value:
-              node.workload_file && node.commit ? (
+              node.workload_file && node.commit && place !== null ? (
                 <LinkButton
                   title={trans.__('Open %1 as of this run', node.workload_file)}
                   onClick={() =>
                     actions.openFile(
                       node.commit as string,
-                      node.workload_file as string
+                      node.workload_file as string,
+                      place
                     )
                   }
                 >
                   {node.workload_file}
                 </LinkButton>
               ) : (
-                NOTHING
+                (node.workload_file ?? NOTHING)
               )
           },
+          ...workspaceFact(model, node, trans),
           { label: trans.__('Author'), value: node.author || NOTHING },
           {
             label: trans.__('When'),
@@ -186,9 +195,9 @@ function Run(props: {
           trans={trans}
           onRetry={retry}
         />
-      ) : (
+      ) : place !== null ? (
         <Waiting>{trans.__('Reading the run…')}</Waiting>
-      )}
+      ) : null}
     </>
   );
 }
@@ -236,6 +245,7 @@ function File(props: {
   const { node } = shown;
   const path = node.path ?? '';
   const { commit } = node;
+  const place = model.placeOf(node);
   const maker = model.graph
     ?.up(node.id)
     .map(id => model.graph?.nodes.get(id))
@@ -243,21 +253,23 @@ function File(props: {
   return (
     <>
       <div className="jp-DotscienceSheet-buttons">
-        {commit && (
+        {commit && place !== null && (
           <TextButton
             title={trans.__('Open the file as it was then, read-only')}
-            onClick={() => actions.openFile(commit, path)}
+            onClick={() => actions.openFile(commit, path, place)}
           >
             {trans.__('Open as of Then')}
           </TextButton>
         )}
-        {maker?.run && (
-          <TextButton onClick={() => actions.openRun(maker.run as string)}>
+        {maker?.run && place !== null && (
+          <TextButton
+            onClick={() => actions.openRun(maker.run as string, place)}
+          >
             {trans.__('Open Its Run')}
           </TextButton>
         )}
-        {node.dataset === null && (
-          <TextButton onClick={() => actions.openHistory(path)}>
+        {node.dataset === null && place !== null && (
+          <TextButton onClick={() => actions.openHistory(path, place)}>
             {trans.__('Show History')}
           </TextButton>
         )}
@@ -272,6 +284,7 @@ function File(props: {
           ...(node.dataset === null
             ? []
             : [{ label: trans.__('Dataset'), value: node.dataset }]),
+          ...workspaceFact(model, node, trans),
           {
             label: trans.__('Made by'),
             value: maker ? (
@@ -310,6 +323,25 @@ function File(props: {
       />
     </>
   );
+}
+
+function workspaceFact(
+  model: ProvenanceModel,
+  node: GraphNode,
+  trans: TranslationBundle
+): { label: string; value: React.ReactNode; title?: string }[] {
+  const name = model.otherOf(node);
+  return name === null
+    ? []
+    : [
+        {
+          label: trans.__('Workspace'),
+          value: name,
+          title:
+            model.placeOf(node) ??
+            trans.__('It lies outside of what this server shows.')
+        }
+      ];
 }
 
 function Chain(props: {
@@ -404,8 +436,11 @@ function CompareButton(props: {
   shown: IShownNode;
   model: ProvenanceModel;
   trans: TranslationBundle;
-}): JSX.Element {
+}): JSX.Element | null {
   const { shown, model, trans } = props;
+  if (shown.node.workspace !== null) {
+    return null; // lineages are compared within one workspace
+  }
   return (
     <TextButton
       title={trans.__('Show what differs between two lineages')}

@@ -13,6 +13,8 @@ import { Menu } from '@lumino/widgets';
 import type { ApiClient } from '../api/client';
 import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
+import type { ILink } from '../links/link';
+import { setLink } from '../links/tabs';
 import { ProvenanceClient } from './client';
 import type { SaveFormat } from './export';
 import { LineagesModel, LineagesWidget } from './lineages';
@@ -45,11 +47,12 @@ export function createProvenanceTab(
     void commands.execute(id, { workspace, ...args });
   };
   const actions: IProvenanceActions = {
-    openRun: run => execute(CommandIDs.openRun, { run }),
-    openFile: (commit, path) =>
-      execute(CommandIDs.openFileAtCommit, { commit, path }),
-    openHistory: path => {
-      void openHistory(options, path);
+    openRun: (run, where) =>
+      execute(CommandIDs.openRun, { run, workspace: where }),
+    openFile: (commit, path, where) =>
+      execute(CommandIDs.openFileAtCommit, { commit, path, workspace: where }),
+    openHistory: (path, where) => {
+      void openHistory({ ...options, workspace: where }, path);
     },
     compareLineages: (a, b) => execute(CommandIDs.compareLineages, { a, b }),
     startTracking: () => {
@@ -59,15 +62,26 @@ export function createProvenanceTab(
     }
   };
   const model = new ProvenanceModel(options);
+  const link = (): ILink => ({
+    view: 'provenance',
+    parts: {
+      workspace,
+      start: model.query.start,
+      direction: model.query.direction,
+      depth: String(model.query.depth),
+      as: model.view
+    }
+  });
   const content = new ProvenanceWidget({
     model,
     actions,
     onExport: place => openExportMenu(commands, place),
+    onLink: () => copyLink(commands, link()),
     themeManager,
     trans
   });
   void model.load();
-  return finishTab(content, workspace);
+  return finishTab(content, workspace, link);
 }
 
 /**
@@ -77,6 +91,7 @@ export function createLineagesTab(
   options: ITabOptions & { a: string; b: string }
 ): MainAreaWidget<LineagesWidget> {
   const { client, commands, workspace, a, b, trans } = options;
+  const link = (): ILink => ({ view: 'lineages', parts: { workspace, a, b } });
   const model = new LineagesModel(
     new ProvenanceClient(client.serverSettings, workspace),
     a,
@@ -94,24 +109,34 @@ export function createLineagesTab(
       },
       openProvenance: start => {
         void commands.execute(CommandIDs.openProvenance, { start, workspace });
-      }
+      },
+      copyLink: () => copyLink(commands, link())
     },
     trans
   );
   void model.load();
-  return finishTab(content, workspace);
+  return finishTab(content, workspace, link);
 }
 
 function finishTab<T extends Widget>(
   content: T,
-  workspace: string
+  workspace: string,
+  link: () => ILink
 ): MainAreaWidget<T> {
   const tab = new MainAreaWidget<T>({ content });
   tab.id = `dotscience-provenance-${UUID.uuid4()}`;
   tab.addClass('jp-DotscienceMain');
   tab.node.dataset[WORKSPACE] = workspace;
   tab.title.closable = true;
+  setLink(tab, link);
   return tab;
+}
+
+function copyLink(
+  commands: JupyterFrontEnd['commands'],
+  { view, parts }: ILink
+): void {
+  void commands.execute(CommandIDs.copyLink, { view, ...parts });
 }
 
 async function openHistory(options: ITabOptions, path: string): Promise<void> {

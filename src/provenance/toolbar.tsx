@@ -4,6 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { CopyLink } from '../links/button';
 import { TextButton } from '../run/components';
 import type { Direction } from './client';
 import type { ProvenanceModel } from './model';
@@ -31,9 +32,10 @@ export function Toolbar(props: {
   model: ProvenanceModel;
   search: ISearch;
   onExport: (place: HTMLElement) => void;
+  onLink: () => void;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { model, search, onExport, trans } = props;
+  const { model, search, onExport, onLink, trans } = props;
   const { query, focus, view } = model;
   const id = React.useId();
   return (
@@ -134,6 +136,15 @@ export function Toolbar(props: {
             </select>
           </label>
           <TextButton
+            pressed={query.across}
+            title={trans.__(
+              'Follow it into the other workspaces that this server finds'
+            )}
+            onClick={() => void model.setAcross(!query.across)}
+          >
+            {trans.__('Other Workspaces')}
+          </TextButton>
+          <TextButton
             title={trans.__('Show all runs and files of the workspace')}
             onClick={() => void model.setQuery({ start: '' })}
           >
@@ -178,6 +189,7 @@ export function Toolbar(props: {
       >
         {trans.__('Export…')}
       </TextButton>
+      <CopyLink onClick={onLink} trans={trans} />
       <TextButton
         pressed={view === 'list'}
         title={trans.__('Show the same graph as nested lists')}

@@ -21,10 +21,11 @@ export function ProvenanceView(props: {
   model: ProvenanceModel;
   actions: IProvenanceActions;
   onExport: (place: HTMLElement) => void;
+  onLink: () => void;
   themeManager: IThemeManager | null;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { model, actions, onExport, themeManager, trans } = props;
+  const { model, actions, onExport, onLink, themeManager, trans } = props;
   const { arrangement, graph, selected, view } = model;
   const [text, setText] = React.useState('');
   const [at, setAt] = React.useState(0);
@@ -58,7 +59,8 @@ export function ProvenanceView(props: {
   /** Show what a node is, or compare with it if that is what was asked for. */
   const onChoose = (id: string): void => {
     const { comparing } = model;
-    if (comparing !== null && comparing !== id) {
+    const other = graph?.nodes.get(id)?.workspace ?? null;
+    if (comparing !== null && comparing !== id && other === null) {
       model.compareWith(null);
       actions.compareLineages(comparing, id);
       return;
@@ -70,10 +72,16 @@ export function ProvenanceView(props: {
     const node = shown?.node ?? graph?.nodes.get(id);
     if (shown?.kind === 'chain') {
       model.expandChain(id);
-    } else if (node?.kind === 'run') {
-      actions.openRun(node.run ?? '');
-    } else if (node?.commit && node.path) {
-      actions.openFile(node.commit, node.path);
+      return;
+    }
+    const place = node ? model.placeOf(node) : null;
+    if (!node || place === null) {
+      return;
+    }
+    if (node.kind === 'run') {
+      actions.openRun(node.run ?? '', place);
+    } else if (node.commit && node.path) {
+      actions.openFile(node.commit, node.path, place);
     }
   };
   const focusBody = (): void => {
@@ -136,6 +144,7 @@ export function ProvenanceView(props: {
           }
         }}
         onExport={onExport}
+        onLink={onLink}
         trans={trans}
       />
       <Notes model={model} trans={trans} />
@@ -230,6 +239,17 @@ function Notes(props: {
             'The graph is large: only the nearest part is shown. A number beside a node shows how many of its neighbours were left out; click it to see them.'
           )
     );
+  }
+  for (const { name, problem } of graph.workspaces.values()) {
+    if (problem) {
+      notes.push(
+        trans.__(
+          'The workspace %1 was not looked into, so what it made is missing here. %2',
+          name,
+          problem
+        )
+      );
+    }
   }
   return notes.length === 0 ? null : (
     <p className="jp-DotscienceProvenance-note">{notes.join(' ')}</p>

@@ -60,12 +60,13 @@ export class ProvenanceWidget extends TabContent<ProvenanceModel> {
    * Render the graph.
    */
   protected render(): JSX.Element {
-    const { actions, onExport, themeManager, trans } = this._options;
+    const { actions, onExport, onLink, themeManager, trans } = this._options;
     return (
       <ProvenanceView
         model={this.model}
         actions={actions}
         onExport={onExport}
+        onLink={onLink}
         themeManager={themeManager}
         trans={trans}
       />
@@ -91,6 +92,9 @@ export namespace ProvenanceWidget {
 
     /** Asks, at a button, in which form to save the graph. */
     onExport: (place: HTMLElement) => void;
+
+    /** Copy a link to the graph. */
+    onLink: () => void;
 
     /** Tells when colours change, where there is one. */
     themeManager: IThemeManager | null;

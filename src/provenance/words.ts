@@ -134,11 +134,21 @@ export function edgeSentence(
   }
 }
 
+/** What stands before ids of nodes of another workspace: its own id. */
+const ANOTHER = /^[\w-]+\|/;
+
+/**
+ * Whether a start is a node of another workspace.
+ */
+export function isOfAnother(start: string): boolean {
+  return ANOTHER.test(start);
+}
+
 /**
  * What the whole tab is called.
  */
 export function startTitle(start: string, trans: TranslationBundle): string {
-  const [, kind, rest] = /^(\w+):(.*)$/s.exec(start) ?? [];
+  const [, kind, rest] = /^(\w+):(.*)$/s.exec(start.replace(ANOTHER, '')) ?? [];
   switch (kind) {
     case 'run':
       return trans.__('Provenance of run %1', shortId(rest));

@@ -7,6 +7,7 @@ import type { ApiClient } from '../api/client';
 import { ApiError } from '../api/client';
 import type {
   CommitDetail,
+  LiveRun,
   LogText,
   RunDetail,
   SeriesPoints
@@ -23,7 +24,7 @@ const POINTS = 2000;
 export const LOG_TAIL = 200_000;
 
 /**
- * What a run's tab shows: one run, read once, since runs do not change.
+ * What a run's tab shows: one run, read once, since runs do not change, but followed until it is one.
  */
 export class RunModel extends VDomModel {
   /**
@@ -54,6 +55,13 @@ export class RunModel extends VDomModel {
   }
 
   /**
+   * What the run has told so far, while it is not published.
+   */
+  get live(): LiveRun | null {
+    return this._live;
+  }
+
+  /**
    * Why the run could not be read, if the last try failed.
    */
   get error(): ApiError | null {
@@ -77,19 +85,66 @@ export class RunModel extends VDomModel {
   async load(): Promise<void> {
     this._error = null;
     this.stateChanged.emit();
+    await this._read();
+    if (!this.isDisposed) {
+      this.stateChanged.emit();
+    }
+  }
+
+  private async _read(): Promise<void> {
     try {
       const detail = await this._client.run(this.workspace, this.run);
       if (this.isDisposed) {
         return;
       }
       this._detail = detail;
+      this._live = null;
     } catch (reason) {
       if (this.isDisposed) {
         return;
       }
       this._error = toError(reason);
     }
-    this.stateChanged.emit();
+    if (this.isMissing) {
+      await this._readLive();
+    }
+  }
+
+  /**
+   * Look again at a run that is not published.
+   */
+  async follow(): Promise<void> {
+    await this._readLive();
+    if (!this.isDisposed) {
+      this.stateChanged.emit();
+    }
+  }
+
+  private async _readLive(): Promise<void> {
+    const turn = ++this._turn;
+    try {
+      const { items } = await this._client.live(this.workspace);
+      if (!this.isDisposed && turn === this._turn && !this._detail) {
+        // while it is being published it is in neither list; what is known of it stays
+        this._live = items.find(({ id }) => id === this.run) ?? this._live;
+      }
+    } catch {
+      // What is known stays; the next event asks again.
+    }
+  }
+
+  /**
+   * The points so far of a metric of the run while it is under way; null where it has none.
+   */
+  async liveSeries(name: string): Promise<SeriesPoints | null> {
+    const answer = await this._client.overlay(
+      this.workspace,
+      name,
+      [this.run],
+      POINTS
+    );
+    const points = answer.items[0];
+    return points ? { ...points, name } : null;
   }
 
   /**
@@ -124,7 +179,9 @@ export class RunModel extends VDomModel {
   private _client: ApiClient;
   private _detail: RunDetail | null = null;
   private _error: ApiError | null = null;
+  private _live: LiveRun | null = null;
   private _series = new Map<string, Promise<SeriesPoints>>();
+  private _turn = 0;
 }
 
 /**

@@ -14,6 +14,7 @@ import type {
 import type { ApiClient } from '../api/client';
 import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
+import { setLink } from '../links/tabs';
 import { RunModel } from './model';
 import type { IRunActions } from './view';
 import { RunWidget } from './widget';
@@ -48,11 +49,17 @@ export function createRunTab(options: {
   tab.addClass('jp-DotscienceMain');
   tab.node.dataset[WORKSPACE] = workspace;
   tab.title.closable = true;
+  setLink(tab, () => ({ view: 'run', parts: { run, workspace } }));
   tab.toolbar.node.setAttribute('aria-label', trans.__('Run actions'));
   const buttons: { id: string; label: string; args: ReadonlyJSONObject }[] = [
     {
       id: CommandIDs.openNotebookAtRun,
       label: trans.__('Open as of This Run'),
+      args: { run, workspace }
+    },
+    {
+      id: CommandIDs.browseCommit,
+      label: trans.__('All Files as of This Run'),
       args: { run, workspace }
     },
     {
@@ -79,6 +86,11 @@ export function createRunTab(options: {
       id: CommandIDs.copyRunId,
       label: trans.__('Copy Id'),
       args: { run }
+    },
+    {
+      id: CommandIDs.copyRunLink,
+      label: trans.__('Copy Link'),
+      args: { run, workspace }
     }
   ];
   for (const { id, label, args } of buttons) {

@@ -27,6 +27,7 @@ import {
 } from './format';
 import { CommitMetadata, Logs } from './logs';
 import { Metrics } from './metrics';
+import { LiveView } from './liveview';
 import type { RunModel } from './model';
 import { Labels, Models, Parameters, ValueFacts } from './values';
 
@@ -71,6 +72,9 @@ export function RunView(props: {
   };
 
   if (!detail) {
+    if (model.live) {
+      return <LiveView run={model.live} {...{ model, themeManager, trans }} />;
+    }
     if (!error) {
       return <Waiting>{trans.__('Reading the run…')}</Waiting>;
     }

@@ -26,10 +26,11 @@ export class RunWidget extends TabContent<RunModel> {
       className: 'jp-DotscienceRun',
       icon: runIcon,
       describe: () => {
-        const { detail, run, workspace } = model;
+        const { detail, live, run, workspace } = model;
+        const known = detail ?? live;
         return {
-          label: detail
-            ? runTitle(detail, trans)
+          label: known
+            ? runTitle(known, trans)
             : trans.__('Run %1', shortId(run)),
           caption: trans.__('Run %1\nWorkspace: %2', run, workspace || '/')
         };

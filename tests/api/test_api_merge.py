@@ -520,6 +520,42 @@ def test_killed_while_conflicts_are_written(world: World) -> None:
     assert world.tree() == before and world.service.merge.get().merge is None
 
 
+def test_conflicts_that_are_in_the_files_are_decided_there_or_as_a_whole(world: World) -> None:
+    theirs = world.parted(
+        {"a.txt": "a\n", "b.txt": "b\n", "m.bin": b"\0base", "n.ipynb": book(cell("x = 1"))},
+        {"a.txt": "A\n", "b.txt": "B\n", "m.bin": b"\0mine", "n.ipynb": book(cell("x = 2"))},
+        {"a.txt": "1\n", "b.txt": "2\n", "m.bin": b"\0theirs", "n.ipynb": book(cell("x = 3"))},
+    )
+    merging = world.service.merge
+    merging.start(theirs)
+    before = world.tree()
+    assert merging.write_markers().conflicts == 4
+    with pytest.raises(ApiError, match="edit the file itself, or choose one side"):
+        world.choose("a.txt", "yours", merging.file("a.txt").conflicts[0].id)
+    # what has no lines is a conflict as a whole, so both ways to name it are the same
+    assert world.choose("m.bin", "theirs", "file").file.state == "resolved"
+    assert (world.root / "m.bin").read_bytes() == b"\0theirs"
+    assert world.choose("m.bin", "yours").file.conflicts == 0
+    # edited by hand: the detail tells it as the list does
+    assert merging.file("a.txt").file.conflicts == 1
+    world.write(a_txt="by hand\n")
+    told = merging.file("a.txt").file
+    assert (told.state, told.conflicts) == ("resolved", 0)
+    assert world.choose("b.txt", "theirs").conflicts[0].choice == "theirs"
+    assert world.text("b.txt") == "2\n"
+    detail = world.choose("n.ipynb", "both")
+    assert detail.conflicts[0].result == "x = 2\n\nx = 3"
+    cells = json.loads(world.text("n.ipynb"))["cells"]
+    assert [each["source"] for each in cells] == [["x = 2"], ["x = 3"]]
+    body = merging.get().merge
+    assert body is not None and body.conflicts == 0 and body.markers
+    # what was chosen can be opened again, and what was written is given up as a whole
+    assert world.choose("b.txt", None).file.conflicts == 1
+    assert "<<<<<<< yours" in world.text("b.txt")
+    merging.abort()
+    assert world.tree() == before
+
+
 NAMES = ["a", "b", "d/a", "d/b", "d/e/f", "d", "e"]
 
 

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_project import HOSTILE, Project
+from cli_project import HOSTILE, Project, make_project
 
 
 def code_of(result: Any) -> str:
@@ -117,3 +119,56 @@ def test_text_of_others_never_commands_a_terminal(
     elif form == "prov":
         labels = [a["prov:label"] for a in json.loads(result.stdout)["activity"].values()]
         assert labels == [HOSTILE]
+
+
+@pytest.fixture
+def shop(story: Project, tmp_path: Path) -> Project:
+    """A workspace that took a file of the story's, and made something of it."""
+    shop = make_project(tmp_path)
+    taken = (story.folder / "data" / "clean.csv").read_text()
+    sold = {"description": "Sell", "input": ["in.csv"], "output": ["bill.txt"]}
+    shop.publish("other", {"description": "Other"}, files={"in.csv": taken})
+    shop.publish("sell", sold, files={"bill.txt": "1 euro"})
+    return shop
+
+
+def test_on_into_another_workspace(story: Project, shop: Project) -> None:
+    alone = shop.ds("provenance", "bill.txt").stdout
+    assert "in.csv" in alone and "raw data" in alone and "Fetch" not in alone
+    result = shop.ds("provenance", "bill.txt", "--with", str(story.folder))
+    text = result.stdout
+    assert text.index("Sell") < text.index("identical to data/clean.csv") < text.index("Fetch")
+    assert f"in {story.folder}" in text and "raw data" not in text and result.stderr == ""
+    down = story.ds("provenance", "data/raw.csv", "--down", "--with", str(shop.folder)).stdout
+    assert "Sell" in down and "bill.txt" in down
+    near = shop.ds("provenance", "bill.txt", "--with", str(story.folder), "--depth", "2").stdout
+    assert "Clean" in near and "… 1 more" in near and "Fetch" not in near
+
+    graph = shop.json("provenance", "bill.txt", "--with", str(story.folder))
+    (other,) = graph["workspaces"]
+    assert (other["name"], other["problem"]) == (story.folder.name, None)
+    runs = {node["run"]: node for node in graph["nodes"] if node["kind"] == "run"}
+    assert runs[story.ids["clean"]]["workspace"] == other["id"]
+    assert runs[shop.ids["sell"]]["workspace"] is None
+    for form, known in (("prov", f":file:{other['id']}:"), ("openlineage", f"//{other['id']}")):
+        written = shop.ds("provenance", "bill.txt", "--with", str(story.folder), "--format", form)
+        assert known in written.stdout and story.ids["raw"] in written.stdout
+
+
+def test_what_cannot_be_looked_into_is_said(story: Project, shop: Project, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    missing = shop.ds("--json", "provenance", "bill.txt", "--with", str(tmp_path / "empty"))
+    assert missing.exit_code == 1 and code_of(missing) == "no_workspace"
+    damaged = tmp_path / "damaged"
+    shutil.copytree(story.folder, damaged)
+    (damaged / ".dotscience" / "records.db").write_bytes(b"no database" * 1000)
+    arguments = ("provenance", "bill.txt", "--with", str(damaged))
+    for form in ("tree", "dot", "prov"):
+        result = shop.ds(*arguments, "--format", form)
+        assert result.exit_code == 0 and "bill.txt" in result.stdout
+        assert f"{damaged} was not looked into" in result.stderr
+        assert "Traceback" not in result.stderr
+    (other,) = shop.json(*arguments)["workspaces"]
+    assert other["problem"]
+    for odd in (["--with", str(damaged)], ["bill.txt", "--compare", "x", "--with", str(damaged)]):
+        assert shop.ds("provenance", *odd, "--format", "prov").exit_code == 2

@@ -64,6 +64,34 @@ def test_diff_shows_renames(project: Project, past: str) -> None:
     }
 
 
+def test_renames_that_are_not_committed_are_told_alike(project: Project, past: str) -> None:
+    for name in ("a/x", "b/y"):
+        (project.folder / name).parent.mkdir()
+        (project.folder / name).write_text("equal")
+    past = project.json("commit", "-m", "two that are equal")["commit"]["id"]
+    (project.folder / "c").mkdir()
+    (project.folder / "a" / "x").rename(project.folder / "c" / "y")
+    (project.folder / "b" / "y").rename(project.folder / "c" / "x")
+
+    def told(*names: str) -> dict[str, str | None]:
+        items = project.json("diff", *names)["items"]
+        return {item["path"]: item["old_path"] for item in items}
+
+    live, back = told("HEAD"), told("now", "HEAD")
+    assert live == {"c/x": "a/x", "c/y": "b/y"}
+    assert back == {"a/x": "c/x", "b/y": "c/y"}
+    status = project.json("status")
+    assert status["changed_files"] == [
+        {"filename": new, "file_status": "renamed", "size": 5, "old_filename": old}
+        for new, old in live.items()
+    ]
+    assert "2 files have changed" in status["message"]
+    assert "renamed\ta/x -> c/x\t5 B" in project.ds("status").stdout
+    project.json("commit", "-m", "moved")
+    assert told(past, "HEAD") == live
+    assert told("HEAD", past) == back
+
+
 def test_usage(project: Project, past: str) -> None:
     assert "1 snapshot takes" in project.ds("usage").stdout
     project.json("commit", "-m", "second")

@@ -357,7 +357,7 @@ def test_status_while_the_folder_cannot_be_compared(
 ) -> None:
     from dotscience_jupyter.snapshots import SnapshotError
 
-    def refuse(snapshot: str | None) -> Any:
+    def refuse(snapshot: str | None, *, renames: bool) -> Any:
         raise SnapshotError("The store is broken.")
 
     with monkeypatch.context() as patched:

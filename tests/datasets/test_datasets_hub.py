@@ -40,7 +40,11 @@ class Machine:
     def __init__(self, base: Path, running: RunningHub) -> None:
         self.base = base
         base.mkdir()
-        self.env = {"JUPYTER_DATA_DIR": str(base / "data"), "JUPYTER_CONFIG_DIR": str(base / "cfg")}
+        self.env = {
+            "JUPYTER_DATA_DIR": str(base / "data"),
+            "JUPYTER_CONFIG_DIR": str(base / "cfg"),
+            "DOTSCIENCE_PUSH": "0",
+        }
         _, key = running.user("alice")
         self.json(".", "login", running.url, "--key-stdin", given=f"{key}\n")
 

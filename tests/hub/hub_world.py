@@ -24,8 +24,9 @@ from typing import Any
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
-from dotscience_jupyter.hub.app import HubServer, first_admin
+from dotscience_jupyter.hub.app import HubServer
 from dotscience_jupyter.hub.config import Config, Services
+from dotscience_jupyter.hub.firstadmin import first_admin
 
 PASSWORD = "correct horse"
 

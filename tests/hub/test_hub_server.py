@@ -28,8 +28,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hub_world import CHEAP, PASSWORD, RunningHub, basic, hub, hub_process, until
 
 from dotscience_jupyter.api.errors import ApiError
-from dotscience_jupyter.hub.app import Hub, HubServer, first_admin
+from dotscience_jupyter.hub.app import Hub, HubServer
 from dotscience_jupyter.hub.config import Config, Services
+from dotscience_jupyter.hub.firstadmin import first_admin
 
 
 @pytest.fixture
@@ -74,8 +75,17 @@ def test_nothing_configured_gives_a_hub_and_shows_the_password_once(
         assert told["url"].startswith("http://127.0.0.1:")
         running = RunningHub(told["url"], data)
         assert running.call("GET", "/health").status == 200
-        auth = ("admin", told["password"])
-        assert running.call("GET", "/api/v1/user", auth).json()["admin"]
+        refused = running.call("GET", "/api/v1/user", ("admin", told["password"]))
+        assert (refused.status, refused.json()["code"]) == (401, "one_time_password")
+        given = {"user": "admin", "password": told["password"]}
+        key = running.call("POST", "/api/v1/login", body=given).json()["key"]
+        assert running.call("GET", "/api/v1/user", key).json()["admin"]
+        # it was good for that once; and to be replaced, by who has it and the key
+        again = running.call("POST", "/api/v1/login", body=given)
+        assert (again.status, again.json()["code"]) == (401, "one_time_password")
+        new = {"password": told["password"], "new": "a lasting one"}
+        assert running.call("PUT", "/api/v1/user/password", key, new).status == 204
+        assert running.call("GET", "/api/v1/user", ("admin", "a lasting one")).json()["admin"]
         assert process.poll() is None
     assert (data.stat().st_mode & 0o777) == 0o700
     assert told["password"] not in (tmp_path / "log").read_text()
@@ -83,6 +93,67 @@ def test_nothing_configured_gives_a_hub_and_shows_the_password_once(
     assert first_admin(services) is None
     assert [each.user.name for each in services.identity.list_users()] == ["admin"]
     services.close()
+
+
+def test_a_start_that_fails_makes_no_admin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOTSCIENCE_ADMIN_PASSWORD", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        program = Hub(ip="127.0.0.1", port=taken.getsockname()[1], data=str(tmp_path / "hub"))
+        with pytest.raises(ApiError, match="cannot listen"):
+            program.serve(lambda url, password: None)
+    services = Services.open(Config(data=tmp_path / "hub", hasher=CHEAP))
+    assert services.identity.list_users() == []
+    services.close()
+
+
+def test_a_password_that_nobody_has_used_is_made_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("DOTSCIENCE_ADMIN_PASSWORD", raising=False)
+    services = Services.open(Config(data=tmp_path / "hub", hasher=CHEAP))
+    identity = services.identity
+    # somebody who is no admin does not stand in the way of one
+    identity.create_user("alice", "alice's own")
+    first = first_admin(services)
+    assert first and identity.get_user("admin").admin
+    # another process that starts with this one does not take the password away
+    assert first_admin(services) is None and identity.authenticate_password("admin", first)
+    later = datetime.now(UTC) + timedelta(seconds=61)
+    monkeypatch.setattr(identity.one_time, "_clock", lambda: later)
+    second = first_admin(services)
+    assert second and second != first
+    assert identity.authenticate_password("admin", first) is None
+    admin = identity.authenticate_password("admin", second)
+    assert admin is not None
+    identity.log_in(admin, "laptop")
+    later += timedelta(days=1)
+    assert first_admin(services) is None and identity.authenticate_password("admin", second)
+    # what is not used is told of
+    monkeypatch.setenv("DOTSCIENCE_ADMIN_PASSWORD", "from outside")
+    assert first_admin(services) is None and "is set, but not used" in caplog.text
+    caplog.clear()
+    identity.set_password("admin", "from outside")
+    assert first_admin(services) is None and not caplog.text
+    services.close()
+
+
+def test_a_given_password_takes_the_place_of_one_that_nobody_has_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("DOTSCIENCE_ADMIN_PASSWORD", raising=False)
+    services = Services.open(Config(data=tmp_path / "hub", hasher=CHEAP))
+    assert first_admin(services)
+    monkeypatch.setenv("DOTSCIENCE_ADMIN_PASSWORD", "from outside")
+    assert first_admin(services) is None
+    admin = services.identity.authenticate_password("admin", "from outside")
+    assert admin is not None
+    services.identity.one_time.refuse(admin.id)  # it is as good as any
+    services.close()
+    other = Services.open(Config(data=tmp_path / "other", hasher=CHEAP))
+    other.identity.create_user("admin", "no admin's")
+    assert first_admin(other) is None and "has no admin" in caplog.text
+    assert not other.identity.get_user("admin").admin
+    other.close()
 
 
 @contextmanager

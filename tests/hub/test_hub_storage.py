@@ -585,7 +585,10 @@ def test_what_another_machine_has_dropped_is_not_believed_to_be_there(
         assert depot is not None
         before = set(here.engine._database.packs)
         until(lambda: depot.look(0.0) or any(depot.is_gone(pack.name) for pack in before))
-        os.utime(f"{here.engine._store.snapshots}/{late}", (1, 1))
+        marker = Path(here.engine._store.snapshots, late)
+        marker.unlink()  # with what is noted at it beside its time
+        marker.touch()
+        os.utime(marker, (1, 1))
         assert not here.engine.exists(late)
         assert here.engine.adopt([late], COMMIT_HOLD)  # lacks content
         sound(here)

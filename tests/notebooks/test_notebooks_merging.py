@@ -28,6 +28,7 @@ lines = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=8)
 texts = st.tuples(lines, st.booleans()).map(lambda t: "\n".join(t[0]) + "\n" * t[1])
 
 
+@settings(deadline=None)
 @given(texts, texts, texts)
 def test_rules_that_every_merge_of_texts_keeps(base: str, yours: str, theirs: str) -> None:
     for side in ("yours", "theirs", "both", "base"):
@@ -81,11 +82,7 @@ def test_git_finds_the_same_conflicts(tmp_path: Path) -> None:
 def chosen(side: Any, merged: Any) -> Any:
     torn = merged.conflicts()
 
-    def choose(number: int) -> list[Any]:
-        cell = torn[number].choose(side)
-        return [] if cell is None else [cell]
-
-    return merged.result(choose)
+    return merged.result(lambda number: torn[number].choose(side))
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -136,27 +133,6 @@ def test_without_an_ancestor_every_difference_is_a_question(data: Any) -> None:
     assert sorted(sources(chosen("theirs", merged))) == sorted(sources(theirs))
 
 
-def test_nbdime_agrees_where_it_sees_no_conflict() -> None:
-    from nbdime import merge_notebooks as nbdimes
-
-    def cells(*changes: tuple[int, str]) -> Any:
-        found = [code(f"x{n} = 1\ny{n} = 2\nz{n} = 3\nprint(x{n})", name=f"c{n}") for n in range(8)]
-        for place, text in changes:
-            found[place] = {**found[place], "source": text}
-        return found
-
-    base = cells()
-    yours = cells((1, base[1]["source"].replace("x1 = 1", "x1 = 9")), (4, "all = 'other'"))
-    theirs = cells((1, base[1]["source"].replace("print(x1)", "show(x1)")), (6, "gone = True"))
-    del yours[2]
-    theirs.insert(5, code("added = 1", name="added"))
-    three = [nbformat.from_dict(book(*each)) for each in (base, yours, theirs)]
-    expected, decisions = nbdimes(*three)
-    assert not any(each.conflict for each in decisions)
-    ours = merge_notebooks(*(book(*each) for each in (base, yours, theirs)))
-    assert sources(ours.result(lambda number: None)) == [cell.source for cell in expected.cells]
-
-
 def test_a_cell_that_one_side_moved_and_the_other_changed() -> None:
     a, b, c = (code(f"cell {name}\nrest of {name}", name=name) for name in "abc")
     merged = merge_notebooks(
@@ -177,6 +153,31 @@ def test_what_both_added_at_one_place_is_kept_yours_first() -> None:
     assert [cell["id"] for cell in same.result(lambda n: None)["cells"]] == ["a", "m", "b"]
     similar = {**mine, "source": "my own new cell!", "id": "y"}
     assert len(merge_notebooks(book(a, b), book(a, mine, b), book(a, similar, b)).conflicts()) == 1
+
+
+def test_both_are_two_cells() -> None:
+    old = code("rate = 0.1\nsteps = 10\nfit()", stream("old"), name="a")
+    mine = code("rate = 0.2\nsteps = 10\nfit()", stream("mine"), name="a")
+    other = code("rate = 0.5\nsteps = 10\nfit(2)", stream("theirs"), name="a")
+    for base, ours, theirs in (
+        (book(old), book(mine), book(other)),
+        (book(), book({**mine, "id": "m"}), book({**other, "id": "t"})),
+    ):
+        merged = merge_notebooks(base, ours, theirs)
+        assert len(merged.conflicts()) == 1
+        first, second = chosen("both", merged)["cells"]
+        # what is no conflict is merged in both of them
+        fit = "fit(2)" if base["cells"] else "fit()"
+        assert (first["source"], second["source"]) == (
+            f"rate = 0.2\nsteps = 10\n{fit}",
+            "rate = 0.5\nsteps = 10\nfit(2)",
+        )
+        assert second["outputs"] == [stream("theirs")]
+        assert first["outputs"] == ([] if base["cells"] else [stream("mine")])
+        assert first["id"] != second["id"]
+    assert [first["id"], second["id"]] == ["m", "t"]
+    # what is edited, or one side of it, stays one cell
+    assert len(chosen("yours", merged)["cells"]) == len(chosen("theirs", merged)["cells"]) == 1
 
 
 def test_removed_and_changed() -> None:

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotscience_jupyter.notebooks import DamagedError, compare_tables, tables
@@ -96,6 +96,59 @@ def test_large_tables_are_sampled_and_said_so(monkeypatch: pytest.MonkeyPatch) -
     assert many.modified == 90 and len(many.rows) == 10
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_row_that_is_only_pushed_over_the_border_is_no_difference(
+    monkeypatch: pytest.MonkeyPatch, kind: str, keyed: bool
+) -> None:
+    monkeypatch.setattr(tables, "MOST_ROWS", 100)
+
+    def table(numbers: list[int]) -> bytes:
+        values = [[str(n if keyed else n // 2) for n in numbers], ["x" for _ in numbers]]
+        if kind == "parquet":
+            return parquet(id=values[0], v=values[1])
+        lines = (f"{a},{b}\n" for a, b in zip(*values, strict=True))
+        return ("id,v\n" + "".join(lines)).encode()
+
+    many = list(range(1000, 1110))
+
+    def told(old: list[int], new: list[int]) -> tuple[int, int, int]:
+        found = compare_tables(table(old), table(new), f"t.{kind}")
+        assert found.sampled and (found.key == "id") == keyed
+        return found.added, found.removed, found.modified
+
+    assert told(many, [1, *many]) == (1, 0, 0)
+    assert told([1, *many], many) == (0, 1, 0)
+    # the same rows in another order
+    assert told(many, [*many[20:], *many[:20]]) == (0, 0, 0)
+    # what is really gone is told, though the other side was cut
+    left = [n for n in many if n not in (1050, 1051)]
+    assert told(many, [*left, 8, 9]) == (0, 2, 0)
+    monkeypatch.setattr(tables, "_MOST_BEYOND", 5)
+    assert told(many, [1, *many]) == (0, 0, 0), "where it cannot be known, it is not told"
+
+
+def test_a_comparison_that_nobody_waits_for_ends() -> None:
+    class Stopped(Exception):
+        pass
+
+    def after(looks: int) -> Any:
+        left = iter(range(looks))
+
+        def check() -> None:
+            if next(left, None) is None:
+                raise Stopped
+
+        return check
+
+    data = ("id,v\n" + "".join(f"{n},x\n" for n in range(25_000))).encode()
+    compare_tables(data, data, "t.csv", after(50))
+    for looks in (0, 1, 3):
+        with pytest.raises(Stopped):
+            compare_tables(data, data, "t.csv", after(looks))
+
+
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("ab"), min_size=2, max_size=2), max_size=8), st.data())
 def test_counts_add_up(old: list[list[str]], data: Any) -> None:
     new = data.draw(st.permutations(old))[: data.draw(st.integers(0, len(old)))]

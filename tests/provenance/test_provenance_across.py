@@ -122,3 +122,23 @@ def test_there_and_back_again(opened: dict[str, Records]) -> None:
     assert arrows(graph) >= ALL | {"shop:model = lab:model", "lab:model > lab:use"}
     down = across(opened, "lab", "file:raw", "down")
     assert "lab:use > lab:report" in arrows(down)
+
+
+def test_as_many_runs_away_as_asked(story: dict[str, Records]) -> None:
+    near = across(story, "shop", "file:model", "up", depth=1, own="shop")
+    assert arrows(near) == {":in.csv > :train", ":train > :model", "lab:clean.csv = :in.csv"}
+    assert {n.id.partition("@")[0] for n in near.nodes} == {
+        "file:in.csv",
+        "file:model",
+        "run:train",
+        "lab|file:clean.csv",
+    }
+    (end,) = (n for n in near.nodes if n.workspace == "lab")
+    assert (end.hidden_up, end.hidden_down, end.source) == (1, 0, False)
+    assert {n.depth for n in near.nodes} == {0, 1}
+    both = across(story, "lab", "run:clean", "both")
+    assert sum(n.hidden_up + n.hidden_down for n in both.nodes) == 0
+    assert [n.order for n in both.nodes] == sorted(n.order for n in both.nodes)
+    middle = across(story, "shop", "run:train", "up")
+    (train,) = (n for n in middle.nodes if n.id == "shop|run:train")
+    assert (train.hidden_up, train.hidden_down, train.depth) == (0, 1, 0)

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import threading
 import time
+from urllib.parse import urlencode
 
 import nbformat
 import pytest
+
+from dotscience_jupyter.api import ApiError, comparison
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"q" * 9000).decode()
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script>" + " " * 9000 + "</svg>"
@@ -244,3 +249,37 @@ async def test_a_notebook_of_200_cells_is_answered_quickly(api, tracked):
     assert [c["change"] for c in body["notebook"]["cells"]] == ["folded", "modified", "folded"]
     # 60 ms is the goal; a machine that does other things as well gets more
     assert min(took) < 0.3
+
+
+async def test_a_comparison_that_was_given_up_ends(
+    api, moments, monkeypatch, jp_http_port, jp_base_url, jp_auth_header
+):
+    first, second = moments
+    begun, ended = threading.Event(), threading.Event()
+    seen: list[str] = []
+    compare = comparison.compare_tables
+
+    def slow(old, new, path, check):
+        begun.set()
+        try:
+            while True:  # as long as a table of 500 MB, and longer
+                check()
+                time.sleep(0.01)
+        except ApiError as error:
+            seen.append(error.code)
+            raise
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(comparison, "compare_tables", slow)
+    asked = {"path": "project", "old": first, "new": second, "file": "table.csv"}
+    _, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
+    address = f"{jp_base_url}dotscience/v1/compare/file?{urlencode(asked)}"
+    header = "".join(f"{name}: {value}\r\n" for name, value in jp_auth_header.items())
+    writer.write(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n".encode())
+    assert await asyncio.to_thread(begun.wait, 30)
+    writer.close()
+    assert await asyncio.to_thread(ended.wait, 30) and seen == ["cancelled"]
+    monkeypatch.setattr(comparison, "compare_tables", compare)
+    status, body = await api("v1/compare/file", **asked)
+    assert status == 200 and body["table"]["modified"] == 1

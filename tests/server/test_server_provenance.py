@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from dotscience_jupyter.server.handlers import HANDLERS
 from dotscience_jupyter.server.handlers import provenance as handlers
@@ -95,7 +96,9 @@ async def test_exports_are_saved_and_never_shown(api, tracked):
         if name == "prov":
             assert f"dsrun:{tracked.runs[0]}" in json.loads(body)["activity"]
         elif name == "openlineage":
-            assert [e["run"]["runId"] for e in json.loads(body)] == tracked.runs
+            events = [(e["run"]["runId"], e["eventType"]) for e in json.loads(body)]
+            (run,) = tracked.runs
+            assert events == [(run, "START"), (run, "COMPLETE")]
         else:
             assert body.startswith(b"digraph")
 
@@ -125,3 +128,44 @@ async def test_two_lineages(api, tracked):
     # the notebook's output differs, its code does not
     assert body["programs"] == []
     assert [node["kind"] for node in body["only_a"]] == ["file", "run"]
+
+
+async def test_on_into_the_workspaces_around(api, tracked, jp_root_dir):
+    (first,) = tracked.runs
+    shop = jp_root_dir / "all" / "shop"
+    shop.mkdir(parents=True)
+    other = type(tracked)(shop, [])
+    other.write("taken.txt", "weights")
+    other.commit("taken")
+    sold = other.publish("sell.ipynb", input=["taken.txt"])
+    # damaged, and never recorded anything: the one is said, the other is nothing to tell
+    damaged = jp_root_dir / "all" / "damaged"
+    shutil.copytree(tracked.root, damaged)
+    marker = damaged / ".dotscience" / "workspace.json"
+    marker.write_text(marker.read_text().replace(tracked.workspace.id, "00000000-lost"))
+    (damaged / ".dotscience" / "records.db").write_bytes(b"no database" * 1000)
+
+    alone = await graph(api, "file:model.txt", direction="down")
+    assert alone["workspaces"] == [] and {n["workspace"] for n in alone["nodes"]} == {None}
+    body = await graph(api, "file:model.txt", direction="down", across="1")
+    told = {each["path"]: each for each in body["workspaces"]}
+    assert set(told) == {"all/shop", "all/damaged"}
+    assert told["all/shop"]["problem"] is None and told["all/damaged"]["problem"]
+    assert str(jp_root_dir) not in told["all/damaged"]["problem"]
+    (run,) = [n for n in body["nodes"] if n["kind"] == "run"]
+    assert (run["run"], run["workspace"]) == (sold, told["all/shop"]["id"])
+    assert any(kind == "same" for _, kind, _ in triples(body))
+    # an id as it was answered is a start as well
+    back = await graph(api, run["id"], direction="up", across="1")
+    assert f"run:{first}" in {n["id"] for n in back["nodes"]} and back["start"] == [run["id"]]
+    status, text, _ = await api.raw(
+        "v1/provenance/export",
+        path="project",
+        start="file:model.txt",
+        direction="down",
+        across="1",
+        format="prov",
+    )
+    assert status == 200 and f"dsrun:{sold}" in json.loads(text)["activity"]
+    status, problem = await api("v1/provenance", path="project", across="1")
+    assert (status, problem["code"]) == (400, "invalid_request")

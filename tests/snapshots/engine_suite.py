@@ -12,6 +12,7 @@ from __future__ import annotations
 from suite_base import changed
 from suite_freezing import FreezingSuite
 from suite_keeping import KeepingSuite
+from suite_mishaps import MishapsSuite
 from suite_moving import MovingSuite
 from suite_reading import ReadingSuite
 from suite_returning import ReturningSuite
@@ -19,5 +20,7 @@ from suite_returning import ReturningSuite
 __all__ = ["EngineSuite", "changed"]
 
 
-class EngineSuite(FreezingSuite, ReadingSuite, KeepingSuite, MovingSuite, ReturningSuite):
+class EngineSuite(
+    FreezingSuite, ReadingSuite, KeepingSuite, MovingSuite, ReturningSuite, MishapsSuite
+):
     """All the tests."""

@@ -5,17 +5,20 @@
 What the system calls below a folder did is recorded in order. A crash state is then made from a
 prefix of it, as a journaling file system may leave it: of data and of names, only what was synced
 is sure to be there; what came later may be there or not. The four corners are tried: nothing that
-was not synced, all of it, names without data, data without names. Times are not kept, and what is
+was not synced, all of it, names without data, data without names; and mixtures by chance,
+where each single write and each single name came or did not. Times are not kept, and what is
 written through a buffered file object counts as never written (only caches are).
 """
 
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,17 @@ class Disk:
                 target.write_bytes(self.contents.get(number, b""))
 
 
+def _concerns(folder: str, operation: Operation) -> bool:
+    """Whether something was done to a name in a folder."""
+    paths = filter(None, (operation.path, operation.to))
+    return any((os.path.dirname(path) or ".") == folder for path in paths)
+
+
+def _writes(number: int, operation: Operation) -> bool:
+    """Whether a file was made or written."""
+    return operation.file == number
+
+
 class Recorder:
     """Records what is done below a folder that does not exist yet."""
 
@@ -59,6 +73,7 @@ class Recorder:
         self.operations: list[Operation] = []
         self._lock = threading.RLock()
         self._files: dict[int, int] = {}  # inode -> file
+        self._folders: dict[int, str] = {}  # inode -> path
         self._count = 0
 
     def __len__(self) -> int:
@@ -111,6 +126,7 @@ class Recorder:
             self._add("truncate", self._files[inode])
         elif flags & os.O_DIRECTORY:
             self._files[inode] = -1
+            self._folders[inode] = inside
         return fd
 
     def do_mkdir(self, real: Any, path: Any, *args: Any, **kwargs: Any) -> None:
@@ -157,7 +173,7 @@ class Recorder:
     def do_fsync(self, real: Any, fd: int) -> None:
         real(fd)
         if (number := self._file(fd)) is not None:
-            self._add("sync", number)
+            self._add("sync", number, self._folders.get(os.fstat(fd).st_ino, ""))
 
     def do_fdatasync(self, real: Any, fd: int) -> None:
         self.do_fsync(real, fd)
@@ -206,6 +222,34 @@ class Recorder:
             disk.names if names else synced.names, disk.contents if data else synced.contents
         )
 
+    def mixture(self, count: int, rand: random.Random) -> Disk:
+        """Return what may be on disk if each thing that was not synced came there by chance.
+
+        To sync a folder makes only what happened to names in it sure.
+        """
+        disk, now = Disk(), Disk()
+        loose: list[Operation] = []  # what was not synced, in order
+
+        def settle(is_sure: Callable[[Operation], bool]) -> None:
+            for operation in filter(is_sure, loose):
+                self._apply(disk, operation)
+            loose[:] = [operation for operation in loose if not is_sure(operation)]
+
+        for operation in self.operations[:count]:
+            self._apply(now, operation)
+            if operation.kind != "sync":
+                loose.append(operation)
+            elif operation.file >= 0:
+                # what ext4, XFS and btrfs do: a new file's own name comes with it
+                settle(partial(_writes, operation.file))
+            else:
+                settle(partial(_concerns, operation.path))
+        likely = rand.random()
+        for operation in loose:
+            if rand.random() < likely:
+                self._apply(disk, operation)
+        return disk
+
     @staticmethod
     def _apply(disk: Disk, operation: Operation) -> None:
         names, contents = disk.names, disk.contents
@@ -213,23 +257,26 @@ class Recorder:
         if kind in ("create", "mkdir"):
             names[path] = operation.file
             if operation.file >= 0:
-                contents[operation.file] = bytearray()
+                contents.setdefault(operation.file, bytearray())
         elif kind == "write":
-            content = contents[operation.file]
+            content = contents.setdefault(operation.file, bytearray())
             end = operation.offset + len(operation.data)
             if len(content) < end:
                 content.extend(bytes(end - len(content)))
             content[operation.offset : end] = operation.data
         elif kind == "truncate":
-            content = contents[operation.file]
+            content = contents.setdefault(operation.file, bytearray())
             del content[operation.offset :]
             content.extend(bytes(operation.offset - len(content)))
         elif kind == "rename":
+            if path not in names:
+                return  # that it was made did not reach the disk
             names[operation.to] = names.pop(path)
             below = path + "/"
             for name in [name for name in names if name.startswith(below)]:
                 names[f"{operation.to}/{name[len(below) :]}"] = names.pop(name)
         elif kind == "link":
-            names[operation.to] = names[path]
+            if path in names:
+                names[operation.to] = names[path]
         elif kind == "unlink":
             names.pop(path, None)

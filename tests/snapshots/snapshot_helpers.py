@@ -48,6 +48,29 @@ def write(path: Path, content: bytes | str, mtime_ns: int | None = None) -> Path
     return path
 
 
+def returned_long_ago(store: Path | str, snapshot: str) -> None:
+    """Let an embedded store believe that nobody was given a snapshot for years."""
+    path = Path(store) / "snapshots" / snapshot
+    # AttributeError: of a system without them
+    with contextlib.suppress(AttributeError, OSError):
+        os.removexattr(path, "user.dotscience.returned")
+    os.utime(path, (0, 0))
+
+
+def damage_pack(store: Path, content: bytes) -> None:
+    """Flip a bit in the middle of what an embedded store keeps of some bytes."""
+    piece = content[len(content) // 2 :][:64]
+    for pack in (store / "packs").glob("*.pack"):
+        data = pack.read_bytes()
+        at = data.find(piece)
+        if at >= 0:
+            with pack.open("r+b") as file:
+                file.seek(at + 5)
+                file.write(bytes([data[at + 5] ^ 1]))
+            return
+    raise AssertionError("no pack has that content as it is")
+
+
 def settle() -> None:
     """Wait until what was written is old enough to be recognised by its times alone."""
     time.sleep(0.15)

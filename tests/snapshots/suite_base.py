@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +73,19 @@ class SuiteBase:
         with tempfile.TemporaryDirectory() as place:
             Path(place).chmod(0o755)
             yield Path(place)
+
+    @contextlib.contextmanager
+    def small_disk(self) -> Iterator[Path]:
+        """Give the folder of a file system of its own that is small and may be filled."""
+        raise NotImplementedError
+
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder, such as a clone, with all that is in it."""
+        shutil.rmtree(path)
+
+    def damage(self, engine: Engine, snapshot: str, path: str, content: bytes) -> None:
+        """Change a byte of what is kept of a frozen file, which has that content."""
+        raise NotImplementedError
 
     def described(self, engine: Engine, snapshot: Snapshot) -> Snapshot:
         """Return a snapshot with what an engine may find out later than when it takes it."""

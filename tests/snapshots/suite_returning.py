@@ -257,6 +257,63 @@ class ReturningSuite(SuiteBase):
         }
         assert Change.RENAMED not in changed(engine.diff(old, new)).values()
 
+    def test_renames_in_the_live_folder_are_those_of_a_diff(
+        self, engine: Engine, again: Callable[[], Engine], folder: Path
+    ) -> None:
+        for name in ("a/x", "b/y", "c/1", "c/2", "d/only", "keep"):
+            write(folder / name, "all of these are equal", MTIME)
+        write(folder / "other", "this has another size", MTIME)
+        write(folder / "same size", "content of 22 bytes...", MTIME)
+        write(folder / "empty", "")
+        write(folder / "to-folder", "becomes a folder")
+        (folder / "link").symlink_to("keep")
+        old = engine.snapshot().id
+        (folder / "e").mkdir()
+        for before, after in (
+            ("a/x", "c/y"),
+            ("b/y", "c/x"),
+            ("c/1", "e/1"),
+            ("other", "e/other"),
+            ("same size", "e/written"),
+            ("empty", "e/empty"),
+            ("link", "e/link"),
+        ):
+            (folder / before).rename(folder / after)
+        (folder / "e" / "written").write_text("content of 22 bytes!!!")
+        (folder / "e" / "other").chmod(0o600)
+        (folder / "d" / "only").unlink()
+        write(folder / "new", "all of these are equal")
+        (folder / "to-folder").rename(folder / "as-it-was")
+        write(folder / "to-folder" / "f", "f")
+
+        untold = engine.changes(old)
+        assert Change.RENAMED not in changed(untold).values()
+        assert {each.old_path for each in untold} == {""}
+        live = engine.changes(old, renames=True)
+        assert again().changes(old, renames=True) == live
+        below = engine.changes(old, "c", renames=True)
+        assert {each.path for each in untold if each.path.startswith("c/")} == {
+            path for each in below for path in (each.path, each.old_path) if path
+        }
+        new = engine.snapshot().id
+        assert engine.changes(old, renames=True) == live, "now its content is stored"
+        found = engine.diff(old, new, renames=True)
+        assert [(each.path, each.change) for each in live] == [
+            (each.path, each.change) for each in found
+        ]
+        olds = {each.path: each.old_path for each in live if each.change is Change.RENAMED}
+        assert olds == {
+            each.path: each.old.path
+            for each in found
+            if each.change is Change.RENAMED and each.old is not None
+        }
+        assert (olds["c/x"], olds["c/y"]) == ("a/x", "b/y")
+        assert (olds["e/other"], olds["as-it-was"]) == ("other", "to-folder")
+        assert "e/written" not in olds
+        assert engine.changes(new, renames=True) == []
+        back = engine.diff(new, old, "c", renames=True)
+        assert sorted(changed(back)) == sorted(each.old_path or each.path for each in below)
+
     # -- rollback ------------------------------------------------------------------------------
 
     def test_rollback_brings_everything_back(

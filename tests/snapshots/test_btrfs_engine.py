@@ -107,6 +107,26 @@ class TestBtrfs(EngineSuite):
         assert isinstance(engine, BtrfsEngine)
         engine.grace = 0.0
 
+    @contextlib.contextmanager
+    def small_disk(self) -> Iterator[Path]:
+        with loopfs.mounted("btrfs") as disk:
+            yield disk
+
+    def remove_folder(self, path: Path) -> None:
+        if ioctls.is_subvolume(str(path)):
+            ioctls.destroy(str(path.parent), path.name)
+        else:
+            super().remove_folder(path)
+
+    def damage(self, engine: Engine, snapshot: str, path: str, content: bytes) -> None:
+        """Where it is on the disk is looked for, and found by btrfs's own checksum, elsewhere."""
+        assert isinstance(engine, BtrfsEngine)
+        place = engine._place(snapshot)
+        ioctls.make_writable(place)
+        with open(f"{place}/{path}", "r+b") as file:
+            file.write(bytes([content[0] ^ 1]))
+        subprocess.run(["btrfs", "property", "set", "-ts", place, "ro", "true"], check=True)
+
     def test_equal_content_is_kept_once(self, engine: Engine, folder: Path) -> None:
         """Only where it is shared in the live folder: btrfs looks for no equal content."""
         content = random.Random(5).randbytes(300_000)

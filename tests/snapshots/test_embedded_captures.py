@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -20,8 +21,8 @@ import loopfs
 import pytest
 from blake3 import blake3
 from engine_suite import EngineSuite, changed
+from snapshot_helpers import damage_pack, state_of, write
 from snapshot_helpers import settle as age
-from snapshot_helpers import state_of, write
 from suite_freezing import FreezingSuite
 from suite_keeping import KeepingSuite
 from suite_reading import ReadingSuite
@@ -94,6 +95,15 @@ class TestCaptured(EngineSuite):
     def make_old(self, engine: Engine) -> None:
         assert isinstance(engine, EmbeddedEngine)
         engine.grace = 0.0
+
+    @contextlib.contextmanager
+    def small_disk(self) -> Iterator[Path]:
+        with loopfs.mounted("xfs") as disk:
+            yield disk
+
+    def damage(self, engine: Engine, snapshot: str, path: str, content: bytes) -> None:
+        assert isinstance(engine, EmbeddedEngine)
+        damage_pack(Path(engine._store.folder), content)
 
 
 class SettledEngine(EmbeddedEngine):

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from snapshot_helpers import state_of, write
+from snapshot_helpers import returned_long_ago, state_of, write
 
 from dotscience_jupyter.snapshots import (
     BadPathError,
@@ -609,7 +609,7 @@ def test_gc_waits_for_an_edit(store: EmbeddedEngine) -> None:
     content = random.Random(1).randbytes(5000)
     base = store.edit(None, [])
     lost = store.edit(None, [Edit("a", content)])
-    os.utime(Path(store._store.snapshots) / lost.id, ns=(0, 0))
+    returned_long_ago(store._store.folder, lost.id)
     begun, go_on = threading.Event(), threading.Event()
     found: list[Snapshot] = []
 

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import loopfs
 import pytest
 from engine_suite import EngineSuite, changed
-from snapshot_helpers import settle, write
+from snapshot_helpers import damage_pack, settle, write
 
 from dotscience_jupyter.snapshots import Change, EmbeddedEngine, Engine, SnapshotError
 from dotscience_jupyter.snapshots.embedded import (
@@ -37,6 +40,15 @@ class TestEmbedded(EngineSuite):
     def make_old(self, engine: Engine) -> None:
         assert isinstance(engine, EmbeddedEngine)
         engine.grace = 0.0
+
+    @contextlib.contextmanager
+    def small_disk(self) -> Iterator[Path]:
+        with loopfs.mounted("ext4", 16 << 20) as disk:
+            yield disk
+
+    def damage(self, engine: Engine, snapshot: str, path: str, content: bytes) -> None:
+        assert isinstance(engine, EmbeddedEngine)
+        damage_pack(Path(engine._store.folder), content)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from snapshot_helpers import state_of, write
+from snapshot_helpers import returned_long_ago, state_of, write
 from transfer_helpers import (
     KILLS,
     Record,
@@ -741,7 +741,7 @@ def test_objects_that_go_while_they_are_unpacked(
     there.engine.grace = 0.0
     lost = there.engine.edit(None, [Edit("a", b"content")]).id
     assert there.engine.missing([hash_bytes(b"content")]) == []
-    os.utime(there.path / "snapshots" / lost, (0, 0))
+    returned_long_ago(there.path, lost)
     real = exchange.Unpacking._step
     done: list[int] = []
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -11,15 +13,72 @@ import select
 import shutil
 import signal
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from snapshot_helpers import settle, state_of, write
+from chance import often, seeded
+from snapshot_helpers import State, settle, state_of, write
+from transfer_helpers import shrink, some_files
 
-from dotscience_jupyter.snapshots import CorruptStoreError, EmbeddedEngine, SnapshotError
+from dotscience_jupyter.snapshots import (
+    CorruptStoreError,
+    EmbeddedEngine,
+    SnapshotError,
+    TransferError,
+)
 from dotscience_jupyter.snapshots.embedded import capture, database, objects, output, pipeline
 
-KILLS = 120
+pytestmark = pytest.mark.fault
+
+KILLS = often(200, 3000)
+
+
+def tell(to: int, line: str) -> None:
+    os.write(to, f"{line}\n".encode())
+
+
+class Killed:
+    """Forks processes that get killed while they work.
+
+    Of those that come to an end, how long each is let live follows from how far the ones before it
+    came, so that on any machine about half of them are killed before they are done.
+    """
+
+    def __init__(self) -> None:
+        self.rand = seeded()
+        self.span = 0.1  # seconds
+        self.begun = self.midway = 0
+
+    def run(self, work: Callable[[Callable[[str], None]], None]) -> list[str]:
+        """Return what one said before it was killed, and "end" if it was done.
+
+        Three of four are waited for until they say something, however slow the machine is.
+        """
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(reading)
+                work(partial(tell, writing))
+                os.write(writing, b"end\n")
+                time.sleep(300)
+            finally:
+                os._exit(1)  # only after an error
+        os.close(writing)
+        if self.rand.random() < 0.75:
+            select.select([reading], [], [])
+        time.sleep(self.rand.uniform(0.0, self.span))
+        os.kill(pid, signal.SIGKILL)
+        with open(reading, "rb") as pipe:
+            said = pipe.read().decode().splitlines()
+        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        self.begun += "begin" in said
+        self.midway += "begin" in said and "end" not in said
+        if "begin" in said:
+            self.span = min(max(self.span * (0.9 if "end" in said else 1.1), 0.002), 1.0)
+        return said
 
 
 def content_at(step: int) -> dict[str, bytes]:
@@ -31,7 +90,7 @@ def content_at(step: int) -> dict[str, bytes]:
     return files
 
 
-def work_until_killed(folder: Path, place: Path, out: int, step: int) -> None:
+def work_until_killed(folder: Path, place: Path, step: int, say: Callable[[str], None]) -> None:
     """Change, snapshot, say so, and clean up now and then, for ever."""
     engine = EmbeddedEngine(folder, place, grace=0.0)
     taken: list[str] = []
@@ -43,10 +102,10 @@ def work_until_killed(folder: Path, place: Path, out: int, step: int) -> None:
         for name, data in files.items():
             write(folder / name, data)
         taken.append(engine.snapshot().id)
-        os.write(out, f"{json.dumps(['taken', taken[-1], step])}\n".encode())
+        say(json.dumps(["taken", taken[-1], step]))
         if step % 4 == 0:
             taken = taken[-2:]
-            os.write(out, f"{json.dumps(['keep', taken, step])}\n".encode())
+            say(json.dumps(["keep", taken, step]))
             engine.gc(taken)
 
 
@@ -59,28 +118,13 @@ def test_killed_at_any_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(database, "MERGE_FROM", 6)
     folder, place = tmp_path / "work", tmp_path / "store"
     folder.mkdir()
-    rand = random.Random()
+    killed = Killed()
     good: dict[str, int] = {}
     step = 0
     returned = 0
     for kill in range(KILLS):
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(reading)
-                work_until_killed(folder, place, writing, step)
-            finally:
-                os._exit(1)  # only after an error: the work itself never ends
-        os.close(writing)
-        if kill % 2:  # however slow the machine is, half of them get something done
-            select.select([reading], [], [])
-        time.sleep(rand.uniform(0.0, 0.1))
-        os.kill(pid, signal.SIGKILL)
-        with open(reading, "rb") as pipe:
-            said = [json.loads(line) for line in pipe.read().splitlines()]
-        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
-        for what, value, at in said:
+        said = killed.run(partial(work_until_killed, folder, place, step))
+        for what, value, at in map(json.loads, said):
             step = max(step, at)
             if what == "taken":
                 good[value] = at
@@ -89,7 +133,8 @@ def test_killed_at_any_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
                 good = {snapshot: good[snapshot] for snapshot in value}
         engine = EmbeddedEngine(folder, place)
         assert engine.verify(good) == []
-        for number, (snapshot, at) in enumerate(good.items()):
+        # what is verified is what was frozen: of all of them now and then, of the last one always
+        for number, (snapshot, at) in enumerate(list(good.items())[-1 if kill % 4 else None :]):
             out = tmp_path / f"out-{kill}-{number}"
             engine.restore(snapshot, out)
             found = {p: value[2] for p, value in state_of(out).items() if value[0] == "file"}
@@ -106,6 +151,46 @@ def test_killed_at_any_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     engine.gc(good)
     assert engine.verify(good) == []
     assert list((place / "tmp").iterdir()) == []
+
+
+def test_killed_while_it_collects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that does nothing but gc: what is kept is whole, and the next one completes it."""
+    monkeypatch.setattr(database, "PACK_LIMIT", 32 << 10)
+    folder, place = tmp_path / "work", tmp_path / "store"
+    killed = Killed()
+    states: dict[str, State] = {}
+    freed = 0
+
+    def collect(say: Callable[[str], None]) -> None:
+        engine = EmbeddedEngine(folder, place, grace=0.0)
+        say("begin")
+        say(f"{engine.gc(states)}")
+
+    folder.mkdir()
+    for kill in range(KILLS):
+        with contextlib.closing(EmbeddedEngine(folder, place, grace=0.0)) as engine:
+            for number in range(3):  # each leaves garbage in what is kept of the others
+                for name in ("a", "b", "c"):
+                    if killed.rand.random() < 0.5 or not kill:
+                        write(folder / name, killed.rand.randbytes(killed.rand.randrange(20_000)))
+                write(folder / "last", f"{kill} {number}")
+                states[engine.snapshot().id] = state_of(folder)
+        states = dict(list(states.items())[-2:])
+        said = killed.run(collect)
+        freed += "end" in said and int(said[1]) > 0
+        with contextlib.closing(EmbeddedEngine(folder, place, grace=0.0)) as engine:
+            assert engine.verify(states) == []
+            assert engine.verify(info.id for info in engine.snapshots()) == []
+            last = list(states)[-1]
+            engine.restore(last, tmp_path / "out")
+            assert state_of(tmp_path / "out") == states[last]
+            shutil.rmtree(tmp_path / "out")
+            if kill % 8 == 7:
+                engine.gc(states)
+                assert {info.id for info in engine.snapshots()} == set(states)
+                assert list((place / "tmp").iterdir()) == []
+    assert killed.midway >= KILLS // 4, "too few kills fell into a collection"
+    assert freed, "none was ever completed"
 
 
 # -- damage --------------------------------------------------------------------------------------
@@ -270,3 +355,100 @@ def test_damaged_content_is_stored_again_when_it_comes_back(tmp_path: Path) -> N
     both.gc([first])
     both.restore(first, tmp_path / "out")
     assert state_of(tmp_path / "out") == state_of(folder)
+
+
+# -- damage to every kind of file ----------------------------------------------------------------
+
+PARTS = ("packs", "snapshots", "holds", "equal", "partial", "tmp", "")
+FOREIGN = "btrfs-00000000-0000-0000-0000-000000000001"
+
+
+class Everything:
+    """A store with a file of every kind, and what it holds."""
+
+    def __init__(self, top: Path, patch: pytest.MonkeyPatch) -> None:
+        shrink(patch)
+        self.folder, self.place = top / "work", top / "store"
+        for name, content in some_files(1).items():
+            write(self.folder / name, content)
+        settle()
+        self.states: dict[str, State] = {}
+        with self.engine() as engine:
+            for text in ("one", "two"):
+                write(self.folder / "d" / "changed", text)
+                self.states[engine.snapshot().id] = state_of(self.folder)
+            settle()
+            self.last = engine.snapshot().id
+            engine.settle()
+            engine.hold(self.states, "tag")
+            engine.equate(FOREIGN, self.last, engine.content_id(self.last))
+        # one that is cut, and objects that arrived on their own
+        write(top / "other" / "much", random.Random(2).randbytes(40_000))
+        stream, objects = io.BytesIO(), io.BytesIO()
+        sender = EmbeddedEngine(top / "other", top / "sender")
+        with contextlib.closing(sender), self.engine() as engine:
+            self.arriving = sender.snapshot().id
+            sender.send(self.arriving, stream)
+            self.stream = stream.getvalue()
+            with pytest.raises(TransferError):
+                engine.receive(io.BytesIO(self.stream[:30_000]))
+            write(top / "other" / "more", random.Random(3).randbytes(5000))
+            sender.pack(list(sender.needed(sender.snapshot().id, engine.missing)), objects)
+            engine.unpack(io.BytesIO(objects.getvalue()))
+        write(self.place / "tmp" / ("0" * 32), b"what a killed writer left")
+
+    def engine(self) -> contextlib.closing[EmbeddedEngine]:
+        return contextlib.closing(EmbeddedEngine(self.folder, self.place, grace=0.0))
+
+    def check(self, out: Path) -> bool:
+        """Whether damage is noticed; if it is not, nothing may be wrong."""
+        try:
+            engine = EmbeddedEngine(self.folder, self.place, grace=0.0)
+        except SnapshotError:
+            return True
+        with contextlib.closing(engine):
+            known = engine.equal(FOREIGN)
+            foreign = [FOREIGN] if known != FOREIGN else []
+            if engine.verify([*self.states, *foreign]):
+                return True
+            assert known in (self.last, FOREIGN)
+            for number, (snapshot, state) in enumerate(self.states.items()):
+                engine.restore(snapshot, out / str(number))
+                assert state_of(out / str(number)) == state
+            shutil.rmtree(out)
+            # nothing of it is in the way of anything
+            assert engine.snapshot().id == self.last
+            assert engine.receive(io.BytesIO(self.stream)) == self.arriving
+            engine.gc([*self.states, self.arriving])
+            # of what arrived a copy may have been damaged, which was stored again
+            problems = engine.verify([*self.states, self.arriving])
+            assert all(problem.path.startswith("packs/") for problem in problems)
+        return False
+
+
+@pytest.mark.parametrize("part", PARTS, ids=[part or "top" for part in PARTS])
+def test_every_kind_of_file_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Flipped bits, a cut, and bytes too many, in whatever files a store has."""
+    whole = Everything(tmp_path, monkeypatch)
+    rand = seeded()
+    paths = [path for path in sorted((whole.place / part).iterdir()) if path.is_file()]
+    assert paths
+    ready = tmp_path / "ready"
+    os.rename(whole.place, ready)
+    noticed = 0
+    for path in rand.sample(paths, min(len(paths), often(8, len(paths)))):
+        data = (ready / part / path.name).read_bytes()
+        spoilt = [data + b"!", data[: len(data) // 2], data[:-1], b""] if data else [b"!"]
+        for _ in range(often(2, 100) if data else 0):
+            flipped = bytearray(data)
+            flipped[rand.randrange(len(data))] ^= 1 << rand.randrange(8)
+            spoilt.append(bytes(flipped))
+        for number, content in enumerate(spoilt):
+            shutil.copytree(ready, whole.place)
+            (whole.place / part / path.name).write_bytes(content)
+            print(part, path.name, number)
+            noticed += whole.check(tmp_path / "out")
+            shutil.rmtree(whole.place)
+    assert noticed or part not in ("packs", "")

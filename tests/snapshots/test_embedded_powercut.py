@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chance import often, seeded
 from powercut import Recorder
 from snapshot_helpers import State, state_of, write
 
 from dotscience_jupyter.snapshots import COMMIT_HOLD, Edit, EmbeddedEngine, SnapshotError
 from dotscience_jupyter.snapshots.embedded import database
 
-STATES = int(os.environ.get("DOTSCIENCE_POWERCUTS", "100"))
-"""Crash states to look at; all of them where it is 0."""
+pytestmark = pytest.mark.fault
+
+STATES = int(os.environ.get("DOTSCIENCE_POWERCUTS", often(100, 0)))
+"""Crash states to look at, half of them mixtures; of all moments, with ten mixtures each, if 0."""
 
 Promise = tuple[int, str, Callable[[EmbeddedEngine], bool]]
 
@@ -69,14 +72,21 @@ def small_parts(patch: pytest.MonkeyPatch) -> None:
 
 def check(recorder: Recorder, history: History, folder: Path, place: Path) -> None:
     """Look at crash states, and go on from each of them."""
-    corners = [(names, data) for names in (False, True) for data in (False, True)]
-    moments = [(count, *corner) for count in range(len(recorder) + 1) for corner in corners]
-    if STATES and len(moments) > STATES:
-        moments = random.sample(moments, STATES)
-    for number, (count, names, data) in enumerate(moments):
+    rand = seeded()
+    ends = range(len(recorder) + 1)
+    corners = [(count, corner) for count in ends for corner in range(4)]
+    mixed = [(count, 4) for count in ends for _ in range(10)]
+    if STATES:
+        corners = rand.sample(corners, min(STATES // 2, len(corners)))
+        mixed = rand.sample(mixed, min(STATES // 2, len(mixed)))
+    for number, (count, how) in enumerate(corners + mixed):
         store, out = place / f"store{number}", place / f"out{number}"
-        recorder.disk(count, names=names, data=data).write_to(store)
-        what = f"after {count} of {len(recorder)} operations, names {names}, data {data}"
+        if how == 4:
+            disk = recorder.mixture(count, rand)
+        else:
+            disk = recorder.disk(count, names=how % 2 > 0, data=how > 1)
+        disk.write_to(store)
+        what = f"after {count} of {len(recorder)} operations, in way {how}"
         engine = EmbeddedEngine(folder, store, grace=0.0)
         try:
             promised = history.promised(count)

@@ -12,14 +12,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from snapshot_helpers import settle, state_of, write
+from snapshot_helpers import returned_long_ago, settle, state_of, write
 
 from dotscience_jupyter.snapshots import (
     CorruptStoreError,
     EmbeddedEngine,
     SnapshotError,
 )
-from dotscience_jupyter.snapshots.embedded import capture, objects, output, packs, store
+from dotscience_jupyter.snapshots.embedded import capture, objects, output, packs
 
 
 @pytest.fixture
@@ -266,8 +266,7 @@ def test_gc_waits_for_a_snapshot_under_way(
     taking.start()
     assert reached.wait(30)
     other = opened(folder, grace=900.0)
-    old = store.Store(tmp_path / "store")
-    os.utime(f"{old.snapshots}/{first}", (0, 0))
+    returned_long_ago(tmp_path / "store", first)
     collecting = threading.Thread(target=lambda: other.gc([keep]))
     collecting.start()
     collecting.join(0.3)
@@ -297,7 +296,7 @@ def test_gc_beside_snapshots_of_other_engines(folder: Path) -> None:
                 keep, drop = known[-3:], known[:-3]
                 for snapshot in drop:
                     if collector.exists(snapshot) and snapshot not in keep:
-                        os.utime(f"{collector._store.snapshots}/{snapshot}", (0, 0))
+                        returned_long_ago(collector._store.folder, snapshot)
                 collector.gc(keep)
         except BaseException as error:
             errors.append(error)

@@ -104,7 +104,7 @@ def test_a_cache_of_another_version_is_no_cache(folder: Path) -> None:
     first = engine.snapshot()
     engine.close()
     cache = folder.parent / "store" / "stat-cache"
-    cache.write_bytes(cache.read_bytes().replace(b"dsstat2\n", b"dsstat1\n"))
+    cache.write_bytes(cache.read_bytes().replace(b"dsstat3\n", b"dsstat2\n"))
     assert statcache.load(store.Store(folder.parent / "store")) is None
     assert opened(folder).snapshot() == first
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,30 @@ def tracked(base: Path, name: str) -> Path:
     folder.mkdir()
     told(folder, "init", ".")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is pushed while a test looks at what is ahead."""
+    monkeypatch.setenv("DOTSCIENCE_PUSH", "0")
+
+
+def test_commits_go_to_the_hub_by_themselves(
+    running: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tracked(tmp_path, "one")
+    monkeypatch.delenv("DOTSCIENCE_PUSH")
+    told(one, "login", running.url, "--user", "alice", "--password-stdin", given=f"{PASSWORD}\n")
+    told(one, "remote", "add", "hub:demo", "--create")
+    for number, command in enumerate((["commit"], ["run", "true"], ["run", "true"]), 1):
+        (one / "a.txt").write_text(str(number))
+        began = time.monotonic()
+        told(one, *command)
+        while answer(one, "status")["hub"]["ahead"]:
+            assert time.monotonic() < began + 60
+            time.sleep(0.2)
+    told(tmp_path, "clone", "hub:alice/demo", "two")
+    assert (tmp_path / "two" / "a.txt").read_text() == "3"
 
 
 def test_from_login_to_a_second_workspace(running: RunningHub, tmp_path: Path) -> None:

@@ -297,24 +297,26 @@ def test_a_folder_elsewhere_gets_a_clear_answer(
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
+    ("body", "why", "package"),
     [
-        ("raise ImportError('no cffi')", "no cffi"),
+        ("raise ImportError('no cffi')", "no cffi", "python3-pyzfs"),
         (
             "def lzc_exists(name):\n    raise OSError('libzfs_core.so.3: no such file')",
             "no library",
+            # the library's own package has another name in each release
+            "zfsutils-linux",
         ),
-        ("import no_such_module_anywhere", "no_such_module_anywhere"),
-        ("print 'Python 2'", "parentheses"),
+        ("import no_such_module_anywhere", "no_such_module_anywhere", "python3-pyzfs"),
+        ("print 'Python 2'", "parentheses", "python3-pyzfs"),
     ],
 )
 def test_a_binding_that_does_not_work_is_no_import_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, why: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, why: str, package: str
 ) -> None:
     fake_binding(tmp_path, body, monkeypatch)
     with pytest.raises(binding.NoBindingError, match=f"(?i){why}") as caught:
         binding.load()
-    assert "apt-get install" in str(caught.value)
+    assert f"apt-get install {package})" in str(caught.value)
 
 
 def test_no_zfs_in_the_kernel_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,13 @@ import {
   IJupyterLabPageFixture,
   test as galata
 } from '@jupyterlab/galata';
-import type { Locator, Page } from '@playwright/test';
+import type {
+  BrowserContext,
+  ConsoleMessage,
+  Locator,
+  Page
+} from '@playwright/test';
+import { test as playwright } from '@playwright/test';
 import { execFileSync } from 'child_process';
 import * as fs from 'fs';
 import * as os from 'os';
@@ -23,9 +29,55 @@ export const FILES = path.join(
 export const SHOTS = path.join(__dirname, '..', 'test-results', 'shots');
 
 /**
- * Galata's test, of which each goes to a place of its own instead of the launcher.
+ * What is no fault of ours: requests that are refused on purpose or while the network is gone, of
+ * which Chromium tells by itself (tests look at what people see of it), and what JupyterLab's
+ * shortcuts and Notebook 7's list of files say when they are loaded in an unlucky order.
  */
-export const test = galata.extend({
+const HARMLESS = [
+  /^Failed to load resource: (net::|the server responded with a status of (4\d\d|50[234]) )/,
+  /^TypeError: Cannot read properties of undefined \(reading 'schema'\)\s+at \S+\/static\/(lab|notebook)\//,
+  /^Cannot convert undefined or null to object \(\S+\/static\/notebook\//
+];
+
+/** An error of the console with the address that it is about. */
+function told(message: ConsoleMessage): string {
+  return `${message.text()} (${message.location().url})`;
+}
+
+/**
+ * Fail a test in any of whose pages something was thrown or an error was written to the console.
+ */
+const noErrors = async (
+  { context }: { context: BrowserContext },
+  use: () => Promise<void>
+): Promise<void> => {
+  const errors: string[] = [];
+  context.on('weberror', thrown => errors.push(String(thrown.error().stack)));
+  context.on('console', message => {
+    if (message.type() === 'error') {
+      errors.push(told(message));
+    }
+  });
+  await use();
+  expect(
+    errors.filter(error => !HARMLESS.some(pattern => pattern.test(error))),
+    'errors of the page'
+  ).toEqual([]);
+};
+
+/**
+ * Playwright's own test, for pages that are not JupyterLab's; errors in them fail it.
+ */
+export const plain = playwright.extend<{ noErrors: void }>({
+  noErrors: [noErrors, { auto: true }]
+});
+
+/**
+ * Galata's test, of which each goes to a place of its own instead of the launcher; errors in its
+ * pages fail it.
+ */
+export const test = galata.extend<{ noErrors: void }>({
+  noErrors: [noErrors, { auto: true }],
   autoGoto: false,
   waitForApplication: async ({ baseURL }, use) => {
     await use(async page => {

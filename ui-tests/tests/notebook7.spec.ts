@@ -6,12 +6,12 @@
  * nothing else.
  */
 
-import { expect, test } from '@playwright/test';
-
 import {
   emptyProject,
   execute,
+  expect,
   notInCI,
+  plain as test,
   runAll,
   shot,
   writeNotebook

@@ -49,15 +49,6 @@ async function whereFrom(
 }
 
 test('from a model back to its raw data', async ({ page }) => {
-  const errors: string[] = [];
-  page.on('console', message => {
-    if (
-      message.type() === 'error' &&
-      /dotscience|react/i.test(message.text())
-    ) {
-      errors.push(message.text());
-    }
-  });
   const folder = project('provenance');
   await test.step('runs of two notebooks', async () => {
     await open(page, `${folder}/01-clean.ipynb`);
@@ -196,7 +187,6 @@ test('from a model back to its raw data', async ({ page }) => {
     await page.waitForTimeout(500);
     await shot(page, '47-narrow');
   });
-  expect(errors).toEqual([]);
 });
 
 test('a file that nobody knows, and a folder that is not tracked', async ({

@@ -115,6 +115,7 @@ if TYPE_CHECKING:
         Graph,
         GraphEdge,
         GraphNode,
+        GraphWorkspace,
         LineageChange,
         LineageComparison,
         ValueChange,
@@ -225,6 +226,7 @@ __all__ = [
     "Graph",
     "GraphEdge",
     "GraphNode",
+    "GraphWorkspace",
     "HubLogin",
     "HubLogins",
     "HubProject",
@@ -333,7 +335,9 @@ _MODULES = {
         "Choice Conflict FinishMerge Merge MergeAnswer MergeCell MergeDetail MergeFile "
         "MergeResult MergeSegment Resolve StartMerge"
     ),
-    "provenance": "Graph GraphEdge GraphNode LineageChange LineageComparison ValueChange",
+    "provenance": (
+        "Graph GraphEdge GraphNode GraphWorkspace LineageChange LineageComparison ValueChange"
+    ),
     "runs": (
         "Cell LogInfo LogText RunDataset RunDetail RunFile RunList RunSummary SeriesInfo "
         "SeriesPoints"

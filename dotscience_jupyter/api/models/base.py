@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Scalar = bool | int | float | str | None
-LiveChange = Literal["added", "modified", "removed"]
+LiveChange = Literal["added", "modified", "removed", "renamed"]
 
 
 class Body(BaseModel):

@@ -30,6 +30,13 @@ class Commit(Body):
     author: str
     created: datetime
     runs: list[str] = Field(description="Ids of its runs")
+    files: int | None = Field(
+        None,
+        description=(
+            "How many files it added, changed or removed since its first parent; only lists tell "
+            "it. null of the first commit, which holds everything"
+        ),
+    )
 
 
 class CommitDetail(Commit):

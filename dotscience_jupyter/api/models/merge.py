@@ -68,7 +68,10 @@ class Conflict(Body):
     base: str | None = Field(description="Text; None where there is none")
     yours: str | None
     theirs: str | None
-    result: str | None = Field(description="As it would be now; None where nothing is chosen")
+    result: str | None = Field(
+        description="As it would be now; None where nothing is chosen. Where both cells of a "
+        "notebook are kept: their sources, with an empty line in between"
+    )
     choice: Choice | None
     choices: list[Choice] = Field(description="What can be chosen")
 

@@ -24,6 +24,9 @@ class GraphNode(Body):
     order: int = Field(
         description="Sequence of the commit it came with; layouts by it never move older nodes"
     )
+    workspace: str | None = Field(
+        None, description="Id of the other workspace that it is in; None: the one that was asked"
+    )
     # of a run
     run: str | None = None
     status: Literal["succeeded", "failed"] | None = None
@@ -62,6 +65,19 @@ class GraphEdge(Body):
     authority: str = Field("workload", description="derived where we observed it")
 
 
+class GraphWorkspace(Body):
+    """Another workspace that a lineage was followed into."""
+
+    id: str
+    name: str = Field(description="For people: the name of its folder")
+    path: str | None = Field(
+        description="Contents path of its folder; None if the server does not serve it"
+    )
+    problem: str | None = Field(
+        None, description="Why it was not looked into: what it made is missing here"
+    )
+
+
 class Graph(Body):
     """A part of the graph, oldest nodes first."""
 
@@ -69,6 +85,10 @@ class Graph(Body):
     nodes: list[GraphNode]
     edges: list[GraphEdge]
     truncated: bool = Field(description="Whether nodes were left out because of the limit")
+    workspaces: list[GraphWorkspace] = Field(
+        [],
+        description="The other workspaces that were looked into, or could not be, if asked for",
+    )
 
 
 class LineageChange(Body):

@@ -21,11 +21,14 @@ class ErrorDetail(Body):
 
 
 class ChangedFile(Body):
-    """A file that differs from the newest commit; the shape of the original."""
+    """A file that differs from the newest commit; the shape of the original and renames."""
 
     filename: str
     file_status: LiveChange
     size: int = 0
+    old_filename: str | None = Field(
+        None, description="What the newest commit calls it, where it was renamed"
+    )
 
 
 class NotebookRuns(Body):

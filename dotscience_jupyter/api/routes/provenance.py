@@ -18,6 +18,13 @@ _DIRECTION = Param(
 )
 
 _DEPTH = Param("depth", "How many runs away at most; 0: any", "integer", 0, maximum=100_000)
+_ACROSS = Param(
+    "across",
+    "Follow it into the other workspaces that the server finds around its root; only with a start, "
+    "which may be the id of a node of another workspace as it was answered",
+    "boolean",
+    False,
+)
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -31,6 +38,7 @@ ROUTES: tuple[Route, ...] = (
             _DIRECTION,
             _DEPTH,
             limit(2000, 20_000),
+            _ACROSS,
         ),
     ),
     Route(
@@ -42,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
             _START,
             _DIRECTION,
             _DEPTH,
+            _ACROSS,
             Param("format", "prov, openlineage or dot", required=True),
         ),
     ),

@@ -55,7 +55,11 @@ ROUTES: tuple[Route, ...] = (
         "/v1/commits",
         "Commits, newest first",
         models.CommitList,
-        query=(OFFSET, limit(100, 1000)),
+        query=(
+            Param("search", "Words of its message or author, or the start of its id"),
+            OFFSET,
+            limit(100, 1000),
+        ),
     ),
     Route(
         "createCommit",

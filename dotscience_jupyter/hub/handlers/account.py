@@ -38,7 +38,7 @@ class LoginHandler(HubHandler):
         )
         if user is None:
             raise ApiError(401, "unauthenticated", "The user name or the password is wrong.")
-        _, key = await self.run(identity.create_key, user, given.name)
+        key = await self.run(identity.log_in, user, given.name)
         self.answer(
             models.LoggedIn(user=models.User(name=user.name, admin=user.admin), key=key), 201
         )
@@ -58,6 +58,7 @@ class UserHandler(HubHandler):
 class PasswordHandler(HubHandler):
     """The own password."""
 
+    takes_one_time = True
     needs: ClassVar[dict[str, Need]] = {"PUT": Need.USER}
     operations: ClassVar[dict[str, Operation]] = {
         "PUT": Operation(status=204, body=models.NewPassword, errors=(401, 403))

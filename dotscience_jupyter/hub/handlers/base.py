@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import hashlib
 import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,6 +32,7 @@ from dotscience_jupyter.hub.uploads import Upload
 from dotscience_jupyter.records import RefusedError
 from dotscience_jupyter.snapshots.embedded.store import StoreWriteError
 from dotscience_jupyter.snapshots.engine import BadPathError
+from dotscience_jupyter.sync.jupyterhub import hub_name
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,6 +69,8 @@ class HubHandler(web.RequestHandler):
     user : User or None
     by_password : bool
         Whether the request came with the password, not with a key.
+    token : str
+        Something that is the same for all requests with one key or token; "" for others.
     info : ProjectInfo
         The request's project, where it has one.
     """
@@ -74,12 +78,15 @@ class HubHandler(web.RequestHandler):
     needs: ClassVar[dict[str, Need]] = {}
     operations: ClassVar[dict[str, Operation]] = {}
     problem: ClassVar[type[models.Body] | Media] = models.Problem
+    takes_one_time: ClassVar[bool] = False
+    """Whether a password that only logs in, once, is good as well."""
 
     def initialize(self) -> None:
         """Take the hub that is served."""
         self.hub = cast(Services, self.settings["hub"])
         self.user: User | None = None
         self.by_password = False
+        self.token = ""
         self._info: ProjectInfo | None = None
         self._fault = ""
 
@@ -146,15 +153,21 @@ class HubHandler(web.RequestHandler):
         door = self.hub.jupyterhub
         if scheme.lower() == "bearer":
             token = rest.strip()
+            self.token = _mark(token)
             if door is None or token.startswith(KEY_PREFIX):
                 user = await self.run(self.hub.identity.authenticate_bearer, token)
             else:
                 user = await door.authenticate(token)
         elif scheme.lower() == "basic" and (found := read_basic(rest)) is not None:
             name, secret = found
+            self.token = _mark(secret)
             identity, address = self.hub.identity, self.request.remote_ip or ""
             if secret.startswith(KEY_PREFIX):
                 user = await self.run(identity.authenticate_basic, name, secret, address)
+                if user is None and door is not None:
+                    # the name that the user has at JupyterHub is as good
+                    own = hub_name(name)
+                    user = await self.run(identity.authenticate_basic, own, secret, address)
             elif door is not None:
                 user = await door.authenticate_basic(name, secret)
             if user is None and not secret.startswith(KEY_PREFIX):
@@ -170,11 +183,18 @@ class HubHandler(web.RequestHandler):
                 "unauthenticated",
                 "The user name, password or key is wrong, or is not good any more.",
             )
+        if self.by_password and user.admin and not self.takes_one_time:
+            await self.run(self.hub.identity.one_time.refuse, user.id)
         return user
 
     def count(self) -> None:
-        """Count the request. Raise ApiError 429 if the client made too many."""
-        client = self.user.id if self.user is not None else f"address {self.request.remote_ip}"
+        """Count the request. Raise ApiError 429 if the client made too many.
+
+        Each key counts for itself: a program that runs wild holds up no other one of its user.
+        """
+        client = f"address {self.request.remote_ip}"
+        if self.user is not None:
+            client = f"{self.user.id} {'' if self.by_password else self.token}"
         if wait := self.hub.limit.take(client):
             raise ApiError(
                 429,
@@ -369,6 +389,11 @@ class HubHandler(web.RequestHandler):
         details = None if error.status in (429, 503) else error.details
         problem = models.Problem(code=error.code, message=error.message, details=details)
         self.finish(problem.model_dump_json())
+
+
+def _mark(secret: str) -> str:
+    """Return what tells a key from others, and is not the key."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @web.stream_request_body

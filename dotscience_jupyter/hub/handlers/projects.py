@@ -1,30 +1,21 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""Projects: which there are, who may use them, and their runs and commits."""
+"""Projects: which there are, and who may use them."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
-from dotscience_jupyter.api import bodies
-from dotscience_jupyter.api import models as api
 from dotscience_jupyter.hub import models
 from dotscience_jupyter.hub.access import Need
-from dotscience_jupyter.hub.operations import OFFSET, Operation, Param, limit
+from dotscience_jupyter.hub.operations import Operation, Param
 from dotscience_jupyter.hub.project import Project, ProjectInfo
 from dotscience_jupyter.hub.projects import Kind
 from dotscience_jupyter.records import HEAD
 
 from .base import HubHandler
 
-_PAGE = 1000
 _CONFIRM = Param("confirm", "The project's name, so that nobody deletes the wrong one")
-_ASKED = (
-    Param("where", "A filter, such as metrics.loss < 0.1"),
-    Param("search", "Words that the runs hold"),
-    Param("sort", "What they are sorted by; with a - before it downwards"),
-)
-_REF = Param("ref", "HEAD, another ref, or the id of a commit", default=HEAD)
 
 
 class ProjectsHandler(HubHandler):
@@ -128,63 +119,6 @@ class MemberHandler(HubHandler):
         self.set_status(204)
 
 
-class RunsHandler(HubHandler):
-    """The runs of a project."""
-
-    needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
-    operations: ClassVar[dict[str, Operation]] = {
-        "GET": Operation(api.RunList, query=(*_ASKED, OFFSET, limit(_PAGE)), errors=(400,))
-    }
-
-    async def get(self, project: str) -> None:
-        """Answer with a page of them, as the API of the Jupyter server does."""
-        given = {
-            name: self.get_query_argument(name, "", strip=False)
-            for name in ("where", "search", "sort")
-        }
-        offset, limit = self.number("offset", 0), self.number("limit", 100, most=_PAGE)
-
-        def work(project: Project) -> str:
-            found, total = project.records.list_runs(**given, offset=offset, limit=limit)
-            names = project.records.value_names()
-            return api.RunList(
-                items=[bodies.run_summary(row) for row in found],
-                total=total,
-                offset=offset,
-                parameters=names.get("parameter", []),
-                metrics=names.get("metric", []),
-            ).model_dump_json()
-
-        self.finish(await self.in_project(work))
-
-
-class CommitsHandler(HubHandler):
-    """The commits of a project."""
-
-    needs: ClassVar[dict[str, Need]] = {"GET": Need.READ}
-    operations: ClassVar[dict[str, Operation]] = {
-        "GET": Operation(api.CommitList, query=(_REF, OFFSET, limit(_PAGE)), errors=(400,))
-    }
-
-    async def get(self, project: str) -> None:
-        """Answer with a page of those that led to a ref (``HEAD`` by default), newest first."""
-        ref = self.get_query_argument("ref", HEAD, strip=False)
-        offset, limit = self.number("offset", 0), self.number("limit", 100, most=_PAGE)
-
-        def work(project: Project) -> str:
-            newest = project.commit_id(ref)
-            found, total = (
-                ([], 0)
-                if newest is None
-                else project.records.log(newest, offset=offset, limit=limit)
-            )
-            return api.CommitList(
-                items=[bodies.commit(row) for row in found], total=total, offset=offset
-            ).model_dump_json()
-
-        self.finish(await self.in_project(work))
-
-
 def _project(info: ProjectInfo, **more: Any) -> models.Project:
     return models.Project(
         id=info.id,
@@ -204,6 +138,4 @@ ROUTES: list[tuple[str, type[HubHandler]]] = [
     (_ONE, ProjectHandler),
     (rf"{_ONE}/members", MembersHandler),
     (rf"{_ONE}/members/(?P<name>[^/]+)", MemberHandler),
-    (rf"{_ONE}/runs", RunsHandler),
-    (rf"{_ONE}/commits", CommitsHandler),
 ]

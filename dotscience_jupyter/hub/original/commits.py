@@ -5,22 +5,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from dotscience_jupyter.hub.project import Project
 from dotscience_jupyter.hub.publishing import SIDE
 from dotscience_jupyter.records import HEAD, NewRun, NotFoundError, from_text, models
-from dotscience_jupyter.snapshots import Edit, Entry, Kind
+from dotscience_jupyter.snapshots import Edit, Kind
 
 from . import names, runmetadata
 from .dots import Asker, Dot
 from .jsonrpc import Call, RpcError
 from .methods import no_branch
-from .store import EXTRACTED, Frozen
+from .misplaced import Placed, misplaced, moves
+from .store import Frozen
 
 _PAGE = 1000
-_LOOKED_BACK = 50
-"""Commits in which an archive is looked for that was unpacked at the wrong place."""
 
 
 def commit(asker: Asker, dot: Dot, call: Call) -> str:
@@ -33,8 +32,8 @@ def commit(asker: Asker, dot: Dot, call: Call) -> str:
         edits: list[Edit] = []
         if head is not None and said.runs:
             now = Frozen(project, project.records.get_commit(head).snapshot)
-            moved = _misplaced(project, now, head, asker.user.name, said.runs)
-            edits = _moves(now, moved)
+            moved = misplaced(project, now, head, asker.user.name, said.runs)
+            edits = moves(now, moved)
             _describe(now, moved, said.runs)
         made = project.write(
             edits,
@@ -135,88 +134,10 @@ def _note(asker: Asker, dot: Dot, action: str, **details: str) -> None:
     )
 
 
-def _describe(now: Frozen, moved: dict[str, str], runs: Iterable[NewRun]) -> None:
+def _describe(now: Frozen, moved: dict[str, Placed], runs: Iterable[NewRun]) -> None:
     """Add digest and size to the outputs that are there."""
     for file in runmetadata.outputs(list(runs)):
         path = from_text(file.path)
-        entry = now.find(moved.get(path, path))
+        entry = moved[path].entry if path in moved else now.find(path)
         if entry is not None and entry.kind is Kind.FILE:
             file.digest, file.size = entry.digest or None, entry.size
-
-
-def _misplaced(
-    project: Project, now: Frozen, head: str, author: str, runs: Iterable[NewRun]
-) -> dict[str, str]:
-    """Return where outputs lie that are not where the runs say, by where they should be.
-
-    The original's client sends several outputs as one archive for the folder of the model. It
-    takes that folder off names that begin with it, but writes ``./model`` and ``model`` differently
-    and leaves the names of other outputs as they are. Unpacked literally, those files are one
-    folder too deep. What the commit says is right.
-    """
-    wanted = [from_text(file.path) for file in runmetadata.outputs(list(runs))]
-    missing = {path for path in wanted if now.find(path) is None}
-    found: dict[str, str] = {}
-    if not missing:
-        return found
-    for each in project.records.log(head, limit=_LOOKED_BACK)[0]:
-        if each.author != author:
-            continue
-        if each.type == runmetadata.RUN_TYPE or not missing:
-            break
-        if each.details.get(EXTRACTED) == "true":
-            folder = from_text(each.details.get("upload.file", ""))
-            for path in sorted(missing):
-                entry = now.find(f"{folder}/{path}")
-                if entry is not None and entry.kind is not Kind.FOLDER:
-                    found[path] = entry.path
-                    missing.discard(path)
-    return found
-
-
-def _moves(now: Frozen, moved: dict[str, str]) -> list[Edit]:
-    """Return the edits that bring files to where they should be; folders left empty go."""
-    leaving = set(moved.values())
-    emptied: dict[str, bool] = {}
-    gone = {_emptied(now, path, leaving, emptied) for path in leaving}
-    # first what goes: a file may have to be where one of those folders was
-    edits = [Edit(path, None) for path in sorted(gone)]
-    edits += [_put(now, path, now.entry(old)) for path, old in sorted(moved.items())]
-    return edits
-
-
-def _emptied(now: Frozen, path: str, leaving: set[str], emptied: dict[str, bool]) -> str:
-    """Return the highest folder above a file that holds nothing but what leaves; or the file."""
-    highest = path
-    folder = path.rpartition("/")[0]
-    while "/" in folder:
-        if folder not in emptied:
-            inside = (each for each in now.walk(folder) if each.kind is not Kind.FOLDER)
-            emptied[folder] = all(each.path in leaving for each in inside)
-        if not emptied[folder]:
-            break
-        highest, folder = folder, folder.rpartition("/")[0]
-    return highest
-
-
-def _put(now: Frozen, path: str, entry: Entry) -> Edit:
-    if entry.kind is Kind.SYMLINK:
-        return Edit(path, None, 0o777, entry.mtime_ns, entry.target)
-    return Edit(path, cast(BinaryIO, _Later(now, entry.path)), entry.mode, entry.mtime_ns)
-
-
-class _Later:
-    """A frozen file that is opened when it is read, and closed at its end."""
-
-    def __init__(self, now: Frozen, path: str) -> None:
-        self._now = now
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        if self._file is None:
-            self._file = self._now.open(self._path)
-        data = self._file.read(size)
-        if not data:
-            self._file.close()
-        return data

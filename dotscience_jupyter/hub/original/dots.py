@@ -10,6 +10,7 @@ from dotscience_jupyter.hub.config import Services
 from dotscience_jupyter.hub.identity import User
 from dotscience_jupyter.hub.project import Project, ProjectInfo
 from dotscience_jupyter.hub.projects import Role
+from dotscience_jupyter.sync.jupyterhub import hub_name
 
 from .names import BadNameError, branch_ref, check_names, project_prefix, split_filesystem_id
 
@@ -57,11 +58,18 @@ class Asker:
         BadNameError
             If these are no names.
         """
+        namespace = self.namespace(namespace)
         check_names(namespace, name, branch)
         info = self.services.projects.by_dot(namespace, name)
         if info is None and namespace.lower() == self.user.name.lower():
             info = self._shared(name)
         return None if info is None else self._seen(info, branch)
+
+    def namespace(self, given: str) -> str:
+        """Return a namespace: one's own may be called as JupyterHub calls the user."""
+        if self.services.jupyterhub is not None and hub_name(given) == self.user.name:
+            return self.user.name
+        return given
 
     def by_id(self, filesystem: str) -> Dot | None:
         """Return the dot whose branch has that file system's id; as :meth:`dot`."""

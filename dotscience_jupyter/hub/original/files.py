@@ -9,6 +9,7 @@ plain text, which is what its clients print.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import ClassVar
 
 from dotscience_jupyter.api.errors import ApiError
@@ -66,10 +67,12 @@ class BucketHandler(HubHandler):
             As the original answers: 400 for a bad name, 401 for somebody else's namespace, 404
             where there is no such dot in one's own.
         """
+        asker = Asker(self.hub, self.asker)
         try:
-            self.bucket = Bucket.parse(self.path_kwargs["bucket"])
+            named = Bucket.parse(self.path_kwargs["bucket"])
+            self.bucket = replace(named, namespace=asker.namespace(named.namespace))
             dot = await self.run(
-                Asker(self.hub, self.asker).dot,
+                asker.dot,
                 self.bucket.namespace,
                 self.bucket.name,
                 self.bucket.branch,

@@ -61,11 +61,14 @@ class Library:
                 self._listed.move_to_end(info.id)
                 return known[1]
         # the stamp is older than what is read now, so nothing new is ever taken for known
-        with self._services.projects.open(info) as project:
-            text = ", ".join(json.dumps(model) for model in _models(project))
+        texts = self._services.projects.visit(
+            [info], lambda project: ", ".join(json.dumps(model) for model in _models(project))
+        )
+        if not texts:
+            return ""
         if stamp is not None:
-            self._keep(info.id, mark, text)
-        return text
+            self._keep(info.id, mark, texts[0])
+        return texts[0]
 
     def _keep(self, id_: str, mark: str, text: str) -> None:
         with self._lock:

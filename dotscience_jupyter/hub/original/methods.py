@@ -130,37 +130,37 @@ def list_dots(asker: Asker, dot: None, call: Call) -> dict[str, dict[str, Any]]:
     """Tell of the master branches of all dots that the user may see, by namespace and name."""
     found: dict[str, dict[str, Any]] = {}
     projects = asker.services.projects
-    for info in projects.visible_to(asker.user):
-        with projects.open(info) as project:
-            found.setdefault(info.owner, {})[info.dot] = _volume(project, "")
+    for project, volume in projects.visit(
+        projects.visible_to(asker.user), lambda each: (each.info, _volume(each, ""))
+    ):
+        found.setdefault(project.owner, {})[project.dot] = volume
     return found
 
 
 def all_dots_and_branches(asker: Asker, dot: None, call: Call) -> dict[str, Any]:
     """Tell of all branches of all dots that the user may see, and of who else may."""
     projects = asker.services.projects
-    dots = []
-    for info in projects.visible_to(asker.user):
-        with projects.open(info) as project:
-            others = [_volume(project, each) for each in names.branches(project.records.refs())]
-            master = _volume(project, "")
-        (owner, _), *members = projects.members(info)
-        dots.append(
-            {
-                "MasterBranch": master,
-                "OtherBranches": others,
-                "Owner": _safe(owner),
-                "Collaborators": [_safe(user) for user, _ in members],
-                "ForkParentId": master["ForkParentId"],
-                "ForkParentSnapshotId": master["ForkParentSnapshotId"],
-            }
-        )
+
+    def told(project: Project) -> dict[str, Any]:
+        others = [_volume(project, each) for each in names.branches(project.records.refs())]
+        master = _volume(project, "")
+        (owner, _), *members = projects.members(project.info)
+        return {
+            "MasterBranch": master,
+            "OtherBranches": others,
+            "Owner": _safe(owner),
+            "Collaborators": [_safe(user) for user, _ in members],
+            "ForkParentId": master["ForkParentId"],
+            "ForkParentSnapshotId": master["ForkParentSnapshotId"],
+        }
+
+    dots = projects.visit(projects.visible_to(asker.user), told)
     return {"Dots": dots, "Servers": []}
 
 
 def create(asker: Asker, dot: None, call: Call) -> bool:
     """Make a dot with an empty first commit, in one's own namespace."""
-    namespace, name = call.text("Namespace"), call.text("Name")
+    namespace, name = asker.namespace(call.text("Namespace")), call.text("Name")
     check_names(namespace, name)
     owner = _owner(asker, namespace)
     projects = asker.services.projects
@@ -186,7 +186,7 @@ def fork(asker: Asker, dot: Dot, call: Call) -> str:
     """Make a new dot that shares the history of a master branch; return its id."""
     if dot.branch:
         raise RpcError("Only master branches are forked.")
-    namespace, name = call.text("ForkNamespace"), call.text("ForkName")
+    namespace, name = asker.namespace(call.text("ForkNamespace")), call.text("ForkName")
     check_names(namespace, name)
     return fork_of(asker, dot, _owner(asker, namespace), name).id
 

@@ -18,7 +18,7 @@ MAX_KEY = 4096
 
 _OWN = ".dotscience"
 _BRANCH_REF = "branch/"
-_BUCKET = re.compile(r"([^:@/]*):([^:@/]*)(?:@([^:@/]*))?")
+_BUCKET = re.compile(r"([^:/]*):([^:@/]*)(?:@([^:@/]*))?")
 
 
 class BadNameError(ValueError):
@@ -74,7 +74,11 @@ class Bucket:
 
     @classmethod
     def parse(cls, text: str) -> Bucket:
-        """Read ``NAMESPACE:DOT`` or ``NAMESPACE:DOT@BRANCH``; raise BadNameError."""
+        """Read ``NAMESPACE:DOT`` or ``NAMESPACE:DOT@BRANCH``; raise BadNameError.
+
+        The namespace may be any text: users of JupyterHub call theirs by their names there, see
+        :meth:`.dots.Asker.namespace`.
+        """
         match = _BUCKET.fullmatch(text)
         if match is None:
             raise BadNameError(
@@ -82,7 +86,7 @@ class Bucket:
                 "NAMESPACE:DOT@BRANCH."
             )
         branch = match[3] or ""
-        check_names(match[1], match[2], branch)
+        check_names("any", match[2], branch)
         return cls(match[1], match[2], "" if branch == MASTER else branch)
 
     @property

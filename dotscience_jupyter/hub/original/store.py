@@ -21,7 +21,9 @@ from .tars import Archive, ArchiveError
 
 LATEST = "latest"
 EXTRACTED = "upload.extract"
-"""Key of the metadata of an upload that was an archive to be unpacked."""
+"""Key of the metadata of an upload that was an archive to be unpacked: ``true``, or FIRST."""
+FIRST = "first"
+"""Of a commit just before that of an archive which has names twice: with the first of each."""
 
 _COMMIT = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
 _CHUNK = 1 << 20
@@ -156,6 +158,11 @@ def unpack(
         now = _now(project, ref, title)
         there = now is not None and now.find(key) is not None
         edits = [Edit(key, None)] if there else []
+        if archive.repeats:
+            # the last of a name is what unpacking leaves, but the first may be an output, too
+            first = [*edits, *archive.edits(key, first=True)]
+            _written(project, ref, first, key, 0, author, {EXTRACTED: FIRST})
+            edits = [Edit(key, None)]
         return _written(
             project, ref, [*edits, *archive.edits(key)], key, 0, author, {EXTRACTED: "true"}
         )

@@ -83,9 +83,15 @@ class Archive:
     ------
     ArchiveError
         If it is none, is damaged, or holds what is not unpacked.
+
+    Attributes
+    ----------
+    repeats : bool
+        Whether a file is in it twice.
     """
 
     def __init__(self, file: BinaryIO) -> None:
+        self.repeats = False
         self._guarded = _Guarded(file)
         try:
             file.seek(0)
@@ -100,17 +106,23 @@ class Archive:
                 "What was sent is no whole tar archive, so nothing was unpacked. Send it again."
             ) from None
 
-    def edits(self, destination: str) -> Iterator[Edit]:
+    def edits(self, destination: str, *, first: bool = False) -> Iterator[Edit]:
         """Yield what unpacking does to a snapshot in which the destination does not exist.
 
         Parameters
         ----------
         destination : str
             Folder path.
+        first : bool
+            Take the first of files that are there twice; unpacking leaves the last.
         """
         self._guarded.limited = False
         yield Edit(destination, None, 0o755, folder=True)
-        for member in self._members:
+        members = self._members
+        if first:
+            by_name = {member.name: member for member in reversed(members)}
+            members = [member for member in members if by_name[member.name] is member]
+        for member in members:
             info, path = member.info, f"{destination}/{member.name}"
             mtime_ns = _nanoseconds(info)
             if info.isdir():
@@ -137,6 +149,7 @@ class Archive:
                 continue
             found = self._resolved(info, kinds) if info.islnk() else info
             _check(name, found, kinds, folders)
+            self.repeats = self.repeats or (name in kinds and not found.isdir())
             kinds[name] = found
             members.append(_Member(name, found))
         self._check_end(file)

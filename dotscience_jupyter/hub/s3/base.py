@@ -129,6 +129,7 @@ class S3Handler(HubHandler):
         user, secret = found
         self.signing_key = signature.check(secret, self.prefix)
         self.signature = signature
+        self.token = signature.access_key
         return user
 
     def _take(self, request: Request) -> None:

@@ -23,7 +23,7 @@ from .intake import Intake
 from .keys import check_length, is_bucket_name, path_of
 from .listing import MOST, Folders, Page, page
 from .multipart import MultipartUpload
-from .objects import etag_of, size_of
+from .objects import etag_of, refuse_unknown, size_of
 from .ranges import iso, moment_of
 from .versions import VersionPage, Versions
 from .writing import Delete
@@ -43,6 +43,7 @@ _QUERY = (
     Param("versioning", "Anything: GetBucketVersioning"),
 )
 _DELETE = Param("delete", "Anything: DeleteObjects", required=True)
+_OWNERSHIP = "BucketOwnerEnforced"
 _LIST = ("prefix", "delimiter", "encoding-type", "max-keys")
 
 
@@ -63,6 +64,15 @@ class BucketHandler(S3Handler):
         "POST": Operation(XML, body=XML, query=(_DELETE,), errors=(400,)),
         "DELETE": Operation(status=204, errors=(400, 409)),
     }
+
+    async def check(self) -> None:
+        """Refuse what is asked for in headers and is not available."""
+        refuse_unknown(self.headers)
+        if self.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() != "false":
+            raise not_implemented("Object lock")
+        # that nobody but its owner and members has access is what every bucket is like here
+        if self.headers.get("x-amz-object-ownership", _OWNERSHIP) != _OWNERSHIP:
+            raise not_implemented("Object ownership other than " + _OWNERSHIP)
 
     async def head(self) -> None:
         """Say that the bucket is there."""
@@ -91,6 +101,7 @@ class BucketHandler(S3Handler):
     async def put(self) -> None:
         """Make a project of that name."""
         self.known_only()
+        await self._require_plain(await self._received())
         name = self.bucket
         if not is_bucket_name(name) or "." in name:
             raise S3Error(
@@ -107,6 +118,29 @@ class BucketHandler(S3Handler):
         await self.run(self.hub.projects.create, self.asker, name)
         self.set_header("Location", f"/{name}")
         self.finish()
+
+    async def _received(self) -> bytes:
+        """Return the body. Raise S3Error if it is not the one that was signed."""
+        intake = Intake(
+            self.hub,
+            {"content-length": "0", **self.headers},
+            self.signature,
+            self.signing_key,
+        )
+        intake.file = io.BytesIO()
+        await intake.write(self.request.body)
+        return (await intake.finish()).read()
+
+    async def _require_plain(self, body: bytes) -> None:
+        """Raise S3Error (NotImplemented) where a new bucket is to be more than just one."""
+        if not body.strip():
+            return
+        root = await self.run(documents.parse, body, "CreateBucketConfiguration")
+        for element in root:
+            if element.tag != "LocationConstraint":
+                raise not_implemented(f"{str(element.tag)[:60]!r} of a new bucket")
+            if (element.text or "").strip() not in ("", REGION):
+                raise not_implemented(f"A region (LocationConstraint) other than {REGION}")
 
     async def delete(self) -> None:
         """Delete a project that never had a commit; every version counts as with S3."""
@@ -133,11 +167,7 @@ class BucketHandler(S3Handler):
         if "delete" not in self.query:
             raise not_implemented("Uploading with a form")
         self.known_only("delete")
-        intake = Intake(self.hub, self.headers, self.signature, self.signing_key)
-        intake.file = io.BytesIO()
-        await intake.write(self.request.body)
-        body = (await intake.finish()).read()
-        root = await self.run(documents.parse, body, "Delete")
+        root = await self.run(documents.parse, await self._received(), "Delete")
         objects = root.findall("Object")
         if not 1 <= len(objects) <= MOST:
             raise S3Error("MalformedXML", f"A request names 1 to {MOST} objects to delete.")

@@ -125,7 +125,21 @@ class Groups:
             found: list[Exception | None] = []
             changes = [each.change for each in group]
             found.extend(writing.write(project, group[0].user, changes))
-            return found
+        self._note(group[0], [change for change in changes if change.version])
+        return found
+
+    def _note(self, first: _Waiting, done: list[Change]) -> None:
+        """Write into the audit log what a group did; nothing of it may have changed anything."""
+        if not done:
+            return
+        deletes = all(change.type == writing.DELETE for change in done)
+        details = {"commit": done[0].version, "keys": len({change.key for change in done})}
+        self._hub.audit.append(
+            first.user.name,
+            "s3.delete" if deletes else "s3.put",
+            f"{first.info.kind}:{first.info.id}",
+            details | {"key": done[0].key},
+        )
 
     def _forget(self, project: str) -> None:
         bucket = self._buckets[project]

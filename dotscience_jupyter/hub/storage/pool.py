@@ -219,8 +219,7 @@ class Pool(ContentStorage):
         command.run("mount a project's data set", dataset, *options, name="mount")
         try:
             shutil.copytree(folder, filling, symlinks=True, dirs_exist_ok=True)
-            pool = dataset.partition("/")[0]
-            command.run("wait for the pool", pool, "sync", pool, name="zpool")
+            Libzfs.open().sync(dataset.partition("/")[0])
         except (OSError, shutil.Error) as error:
             raise SnapshotError(
                 f"What is in {folder} could not be moved into the data set {dataset}: {error}. It "

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
@@ -12,8 +15,30 @@ from dotscience_jupyter.api.comparison import SAFE_TYPES
 
 from .base import BaseHandler, ProblemError
 
+if TYPE_CHECKING:
+    from dotscience_jupyter.server.app import DotscienceApp
 
-class CompareHandler(BaseHandler):
+
+class _ComparingHandler(BaseHandler):
+    """A comparison, which ends when nobody waits for it any more."""
+
+    def initialize(self, app: DotscienceApp) -> None:
+        """Prepare to hear that the browser gave up."""
+        super().initialize(app)
+        self._gone = threading.Event()
+
+    def on_connection_close(self) -> None:
+        """Have the comparison end at its next step."""
+        self._gone.set()
+        super().on_connection_close()
+
+    def check(self) -> None:
+        """Raise ApiError when nobody waits any more; called in the comparison's thread."""
+        if self._gone.is_set():
+            raise ApiError(409, "cancelled", "The comparison was given up.")
+
+
+class CompareHandler(_ComparingHandler):
     """How two moments differ."""
 
     path = "/v1/compare"
@@ -24,10 +49,10 @@ class CompareHandler(BaseHandler):
         """Answer values and a page of files that differ."""
         parameters = self.parameters()
         service = await self.service()
-        await self.answer(service.comparison.compare, slow=True, **parameters)
+        await self.answer(service.comparison.compare, slow=True, check=self.check, **parameters)
 
 
-class CompareFileHandler(BaseHandler):
+class CompareFileHandler(_ComparingHandler):
     """How one file differs."""
 
     path = "/v1/compare/file"
@@ -38,7 +63,9 @@ class CompareFileHandler(BaseHandler):
         """Answer what differs inside of a file."""
         parameters = self.parameters()
         service = await self.service()
-        await self.answer(service.comparison.compare_file, slow=True, **parameters)
+        await self.answer(
+            service.comparison.compare_file, slow=True, check=self.check, **parameters
+        )
 
 
 class BlobHandler(BaseHandler):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
@@ -13,7 +15,18 @@ from dotscience_jupyter.api.provenance import FORMATS
 from .base import BaseHandler, ProblemError
 
 
-class GraphHandler(BaseHandler):
+class _GraphHandler(BaseHandler):
+    """What requests for a graph have in common."""
+
+    async def graph_parameters(self) -> dict[str, Any]:
+        """Return the parameters, with the workspaces around in the place of ``across``."""
+        parameters = self.parameters()
+        if parameters.pop("across"):
+            parameters["others"] = await self.manager.around()
+        return parameters
+
+
+class GraphHandler(_GraphHandler):
     """A part of the graph."""
 
     path = "/v1/provenance"
@@ -22,11 +35,11 @@ class GraphHandler(BaseHandler):
     @authorized
     async def get(self) -> None:
         """Answer the nodes and arrows around a start."""
-        parameters = self.parameters()
+        parameters = await self.graph_parameters()
         await self.answer((await self.service()).provenance.graph, **parameters, slow=True)
 
 
-class ExportHandler(BaseHandler):
+class ExportHandler(_GraphHandler):
     """The graph in the words of others."""
 
     path = "/v1/provenance/export"
@@ -40,7 +53,7 @@ class ExportHandler(BaseHandler):
     @authorized
     async def get(self) -> None:
         """Answer a document to be saved."""
-        parameters = self.parameters()
+        parameters = await self.graph_parameters()
         service = await self.service()
         manager = self.manager
         try:

@@ -15,12 +15,14 @@ from dataclasses import replace
 
 from dotscience_jupyter.snapshots.engine import (
     Change,
+    CorruptStoreError,
     Difference,
     Entry,
     Kind,
     LiveChange,
     PathNotFoundError,
 )
+from dotscience_jupyter.snapshots.renames import live_renamed
 
 from . import objects
 from .objects import FOLDER, Item
@@ -143,18 +145,45 @@ class LiveComparison:
         unread: dict[str, os.stat_result],
         skipped: set[str],
         digest: Callable[[str, os.stat_result], bytes | None],
+        *,
+        renames: bool = False,
     ) -> None:
         self._trees = trees
         self._unread = unread
         self._skipped = skipped
         self._digest = digest
         self.changes: list[LiveChange] = []
+        # the files that went, and those that came: None for one that was not read
+        self._renames = renames
+        self._went: dict[str, Item] = {}
+        self._came: dict[str, bytes | None] = {}
 
     def run(self, live: Folder, frozen: Item | None) -> list[LiveChange]:
-        """Return the changes from ``frozen`` to ``live``, sorted by path."""
+        """Return the changes from ``frozen`` to ``live``, sorted by path, renames untold."""
         self._folder("", live, frozen)
         self.changes.sort(key=lambda change: change.path)
         return self.changes
+
+    def renamed(self, changes: list[LiveChange]) -> list[LiveChange]:
+        """Tell renames, if that was wanted, among changes that :meth:`run` found."""
+        if not self._renames:
+            return changes
+        return live_renamed(changes, self._frozen_digest, self._live_digest)
+
+    def _frozen_digest(self, path: str) -> str:
+        try:
+            return self._trees.digest(self._went[path]).hex()
+        except CorruptStoreError:
+            return ""
+
+    def _live_digest(self, path: str) -> str:
+        raw = self._came[path]
+        try:
+            if raw is None:
+                return (self._digest(path, self._unread[path]) or b"").hex()
+            return self._trees.digest(objects.decode_entry(raw)[0]).hex()
+        except CorruptStoreError:
+            return ""
 
     def _add(self, path: str, change: Change, kind: Kind, size: int) -> None:
         self.changes.append(LiveChange(path, change, kind, size))
@@ -181,7 +210,7 @@ class LiveComparison:
             elif not child.listing and not child.folders:
                 self._add(prefix + name, Change.MODIFIED, Kind.FOLDER, 0)
             else:
-                self._add(prefix + name, Change.REMOVED, item.kind, item.size)
+                self._removed(prefix + name, item)
                 self._folder(prefix + name, child, None)
         for name, item in items.items():
             if name not in files and name not in live.folders:
@@ -204,6 +233,8 @@ class LiveComparison:
             if item == frozen or self._trees.same(item, frozen):
                 return
         kind, size = self._describe(path, raw)
+        if frozen is None and self._renames:
+            self._came[path] = raw
         self._add(path, Change.ADDED if frozen is None else Change.MODIFIED, kind, size)
 
     def _describe(self, path: str, raw: bytes | None) -> tuple[Kind, int]:
@@ -216,6 +247,8 @@ class LiveComparison:
         change = Change.MODIFIED
         if frozen is None:
             change = Change.ADDED
+            if self._renames:
+                self._came[path] = None
         elif (
             frozen.kind is Kind.FILE
             and frozen.size == status.st_size
@@ -230,7 +263,12 @@ class LiveComparison:
     def _gone(self, path: str, frozen: Item) -> None:
         for place, item in _leaves(self._trees, path, frozen):
             if not self._is_skipped(place):
-                self._add(place, Change.REMOVED, item.kind, item.size)
+                self._removed(place, item)
+
+    def _removed(self, path: str, frozen: Item) -> None:
+        if self._renames:
+            self._went[path] = frozen
+        self._add(path, Change.REMOVED, frozen.kind, frozen.size)
 
     def _is_skipped(self, path: str) -> bool:
         """Whether a path is there but could not be looked at, so that nothing is known of it."""

@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from .machine import room_in_cache
 from .output import Data
 from .packs import Pack, PackWriter
 from .packset import PackSet
-from .store import Store, fsync_folder, writing
+from .store import NoRoomError, Store, fsync_folder, writing
 
 PACK_LIMIT = 1 << 28
 """A pack is closed when it has grown to this many bytes,"""
@@ -101,7 +101,7 @@ class Database:
                         f"{error.strerror or error}."
                     ) from error
             went = [known[name] for name in known.keys() - names]
-            self._packs.change(came, went)
+            self._change(came, went)
             self._seen = seen if complete else None
 
     def _load(self, name: str, size: int) -> Pack:
@@ -243,8 +243,14 @@ class Database:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(pack.path)
                     freed += pack.size
-            self._packs.change((), packs)
+            self._change((), packs)
         return freed
+
+    def _change(self, came: Sequence[Pack], went: Sequence[Pack]) -> None:
+        """Take notice of packs; the room of a deleted one is free when it is closed."""
+        self._packs.change(came, went)
+        for pack in went:
+            self._open.pop(pack.name, None)
 
     def session(self) -> Session:
         """Start adding objects."""
@@ -252,6 +258,8 @@ class Database:
 
     def merge_small(self) -> None:
         """Merge packs when there are many small ones. The caller holds the store's shared lock.
+
+        Where there is no room for that they stay as they are.
 
         Of the small packs the smallest are taken, up to the one that is larger than all before it
         together, so that an object is copied a number of times that grows with the logarithm of
@@ -266,7 +274,8 @@ class Database:
                 break
             total += pack.size
             count = number + 1
-        self.replace(small[:count])
+        with contextlib.suppress(NoRoomError):
+            self.replace(small[:count])
 
     def replace(self, packs: list[Pack]) -> None:
         """Copy all objects of some packs into one new pack, then delete them."""
@@ -297,7 +306,7 @@ class Database:
     def close(self) -> None:
         """Let go of open files."""
         with self._lock:
-            for pack in self._open.values():
+            for pack in self._packs.packs:
                 pack.forget_handle()
             self._open.clear()
 

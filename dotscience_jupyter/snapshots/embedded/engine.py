@@ -85,6 +85,27 @@ class EmbeddedEngine(PortableEngine):
         self._open(os.path.abspath(root), store, grace)
 
     @classmethod
+    def create(cls, folder: Path, store: Path) -> EmbeddedEngine:
+        """Make a new folder and open an engine on it; see :meth:`Engine.create`."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            raise SnapshotError(
+                f"{folder} is there already. Nothing was changed. Choose a name that is not taken."
+            ) from None
+        except OSError as error:
+            raise SnapshotError(
+                f"The folder {folder} could not be made: {error.strerror or error}. Nothing was "
+                "changed. Choose a place that is there and that you may write to."
+            ) from error
+        try:
+            return cls(folder, store)
+        except SnapshotError:
+            with contextlib.suppress(OSError):  # the store may have been begun in it
+                folder.rmdir()
+            raise
+
+    @classmethod
     def open_store(
         cls,
         store: Path,
@@ -318,16 +339,17 @@ class EmbeddedEngine(PortableEngine):
 
     # -- comparing -----------------------------------------------------------------------------
 
-    def changes(self, snapshot: str | None) -> builtins.list[LiveChange]:
+    def changes(
+        self, snapshot: str | None, under: str = "", *, renames: bool = False
+    ) -> builtins.list[LiveChange]:
         """Compare the live folder with a snapshot; see :meth:`Engine.changes`.
 
         Files are read only where ``lstat`` cannot tell. What could not be looked at now (an
         unreadable folder) is not called removed.
         """
         folder = self._live_folder()
-        return folder.changes(
-            None if snapshot is None else self._trees.root_item(self.equal(snapshot))
-        )
+        frozen = None if snapshot is None else self._trees.root_item(self.equal(snapshot))
+        return folder.changes(frozen, under, renames=renames)
 
     def diff(
         self, old: str | None, new: str, under: str = "", *, renames: bool = False

@@ -32,7 +32,8 @@ class Listing:
     prints
         A row for each name; zeros where the file must be read again in any case.
     entries, lengths
-        The encoded entries, and how long each is: 0 for a file that was not read (see Walk).
+        The encoded entries without their names, and how long each is: 0 for a file that was not
+        read (see Walk).
     unsure
         Whether a file has to be looked at each time, even where changes are told of: one whose
         fingerprint is not known, or one with names that may be outside of what is watched.
@@ -52,7 +53,7 @@ class Listing:
         if not raw:
             return EMPTY
         names = objects.sorted_names(raw)
-        entries = [raw[name] or b"" for name in names]
+        entries = [_nameless(raw[name]) for name in names]
         rows = [_pack(prints[name]) for name in names]
         return cls(
             os.fsencode("/".join(names)),
@@ -76,9 +77,14 @@ class Listing:
         """Return the encoded entries by name; None for a file that was not read."""
         found: dict[str, bytes | None] = {}
         at = 0
-        for name, length in zip(self, struct.unpack(f"<{len(self)}I", self.lengths), strict=True):
-            found[name] = self.entries[at : at + length] or None
-            at += length
+        head = objects.ENTRY_HEAD.size
+        entries = self.entries
+        names = self.names.split(b"/") if self.names else ()
+        for name, length in zip(names, struct.unpack(f"<{len(self)}I", self.lengths), strict=True):
+            end = at + length
+            entry = entries[at : at + head] + name + entries[at + head : end] if length else None
+            found[os.fsdecode(name)] = entry
+            at = end
         return found
 
     def unsure_names(self) -> set[str]:
@@ -104,6 +110,13 @@ class Listing:
 def is_known(print_: Fingerprint) -> bool:
     """Whether a fingerprint from a listing is one."""
     return print_[0] != 0
+
+
+def _nameless(entry: bytes | None) -> bytes:
+    if not entry:
+        return b""
+    head = objects.ENTRY_HEAD.size
+    return entry[:head] + entry[head + objects.ENTRY_HEAD.unpack_from(entry)[-1] :]
 
 
 def _pack(print_: Fingerprint | None) -> bytes:

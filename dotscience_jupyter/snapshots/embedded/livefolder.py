@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from dotscience_jupyter.snapshots.engine import LiveChange, Progress, Snapshot, SnapshotError
 from dotscience_jupyter.snapshots.ignore import Rules
+from dotscience_jupyter.snapshots.renames import below
 
 from . import objects
 from .capture import (
@@ -248,7 +249,9 @@ class LiveFolder:
 
     # -- comparing -----------------------------------------------------------------------------
 
-    def changes(self, frozen: Item | None) -> list[LiveChange]:
+    def changes(
+        self, frozen: Item | None, under: str = "", *, renames: bool = False
+    ) -> list[LiveChange]:
         """Compare the folder with a snapshot's root; see :meth:`EmbeddedEngine.changes`."""
         clock = self.clock()
         capture = Capture(clock, None)
@@ -273,7 +276,10 @@ class LiveFolder:
             walk = self._walk_with(clock, capture, None)
             live = walk.run(self._known.get()[0], marks)
             skipped = {entry.path for entry in walk.skipped}
-            return LiveComparison(self._trees, walk.unread, skipped, digest).run(live, frozen)
+            comparison = LiveComparison(
+                self._trees, walk.unread, skipped, digest, renames=renames and frozen is not None
+            )
+            return comparison.renamed(below(under, comparison.run(live, frozen)))
         finally:
             capture.close()
 

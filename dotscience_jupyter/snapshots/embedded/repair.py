@@ -105,7 +105,8 @@ class Repair:
             self._list_again({*wanted, *self._store.held()})
             self._mend_maps(problem.path for problem in problems)
         if self._missing():
-            self._store.next_generation()  # or what is missing would be believed to be stored
+            with self._store.shared("nothing was mended"), self._store.dropping():
+                pass  # or what is missing would be believed to be stored
             # a folder that is not there now has nothing to offer; what is lost is told below
             with contextlib.suppress(SnapshotError):
                 self._freeze()
@@ -172,10 +173,10 @@ class Repair:
         with self._store.exclusive(_PATIENCE), writing(self._store.folder):
             fsync_folder(self._store.packs)
             # everyone has to look again whether what they believe to be stored is
-            self._store.next_generation()
-            for pack in damaged:
-                self._set_aside(pack.path)
-            fsync_folder(self._store.packs)
+            with self._store.dropping():
+                for pack in damaged:
+                    self._set_aside(pack.path)
+                fsync_folder(self._store.packs)
         if self._store.depot is not None:
             self._store.depot.settle()
             self._store.depot.condemn([pack.name for pack in damaged])

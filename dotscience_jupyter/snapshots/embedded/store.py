@@ -6,12 +6,13 @@
 
     format         what this is, in JSON
     packs/         <32 hex>.pack: objects and their index, complete and never changed
-    snapshots/     one empty file a snapshot, named by its id; mtime: when it was last returned
+    snapshots/     one empty file a snapshot, named by its id; mtime, and what returning.py notes
+                   at it: when it was last returned
     holds/         <snapshot id>.<tag>: one empty file for each hold on a snapshot
     equal/         what snapshots of other engines are here; see equals.py
     partial/       what arrived of a snapshot that is being received; see partial.py
     tmp/           what is being written; locked by the writer, else a leftover
-    generation     changes whenever objects were dropped
+    generation     changes whenever objects were dropped; missing while they are
     stat-cache     fingerprints of files that need not be read again
     lock, gc.lock  see Store.shared and Store.exclusive
 """
@@ -37,6 +38,7 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotInfo,
     SnapshotNotFoundError,
 )
+from dotscience_jupyter.snapshots.returning import age, note, order
 
 if TYPE_CHECKING:
     from .depot import Depot
@@ -58,13 +60,19 @@ class StoreWriteError(SnapshotError):
     """The store could not be written; it is as valid as it was before."""
 
 
+class NoRoomError(StoreWriteError):
+    """The disk is full, or the user's quota."""
+
+
 @contextlib.contextmanager
 def writing(place: str) -> Iterator[None]:
     """Turn what the system says about a failed write into a sentence for the user."""
     try:
         yield
     except OSError as error:
+        kind = StoreWriteError
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            kind = NoRoomError
             what = "The disk is full" if error.errno == errno.ENOSPC else "Your quota is used up"
             advice = "Free some room and try again."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -76,7 +84,7 @@ def writing(place: str) -> Iterator[None]:
         else:
             what = f"The system says: {error.strerror or error}"
             advice = "Check the disk, then try again."
-        raise StoreWriteError(
+        raise kind(
             f"Nothing could be added to the snapshot store {place}. {what}. Earlier snapshots and "
             f"your files are untouched. {advice}"
         ) from error
@@ -201,6 +209,8 @@ class Store:
                 os.makedirs(part, exist_ok=True)
             if not os.path.exists(self._format):
                 self.replace(self._generation, secrets.token_hex(16))
+                for lock in ("lock", "gc.lock"):  # later the disk may be full
+                    os.close(os.open(f"{self.folder}/{lock}", os.O_WRONLY | os.O_CREAT, 0o666))
                 self._write_format()
                 fsync_folder(os.path.dirname(self.folder))
         if self._check_format() < FORMAT:
@@ -255,18 +265,40 @@ class Store:
     # -- what is where -------------------------------------------------------------------------
 
     def generation(self) -> str:
-        """Return what changes whenever objects were dropped from the store."""
+        """Return what changes whenever objects were dropped from the store.
+
+        Never the same twice while there is none: something is being dropped then, or whoever did
+        that was killed.
+        """
         try:
             with open(self._generation, "rb") as file:
                 # UTF-8 needs no codec to be imported, which may fail without privileges
-                return file.read().decode("utf-8", "replace")
+                text = file.read().decode("utf-8", "replace")
         except OSError:
-            return ""
+            text = ""
+        return text or secrets.token_hex(16)
 
     def next_generation(self) -> None:
         """Tell every engine on this store to check again what it believes to be stored."""
         self.replace(self._generation, secrets.token_hex(16))
         fsync_folder(self.folder)
+
+    @contextlib.contextmanager
+    def dropping(self) -> Iterator[None]:
+        """Within it objects may go; the caller holds the store's lock.
+
+        What anybody looked at before it was left is looked at again. To begin takes no room on the
+        disk, so that there can be made some where there is none.
+        """
+        with writing(self.folder):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._generation)
+            fsync_folder(self.folder)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # a missing one says the same, and costs time only
+                self.next_generation()
 
     def temporary(self) -> tuple[str, int]:
         """Create a file to write to, locked for as long as its descriptor is open."""
@@ -339,24 +371,24 @@ class Store:
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
                 _touch(path)
                 fsync_folder(self.snapshots)
+            note(path)
 
     def age(self, snapshot: str) -> float:
-        """Return the seconds since a snapshot was last returned; below 0 if the clock went back."""
-        try:
-            return time.time() - os.stat(f"{self.snapshots}/{snapshot}").st_mtime
-        except FileNotFoundError:
-            return float("inf")
+        """Return the seconds since a snapshot was last returned; see :func:`.returning.age`."""
+        return age(f"{self.snapshots}/{snapshot}")
 
     def listing(self) -> list[SnapshotInfo]:
         """Return all snapshots, the oldest first, without what only their content tells."""
         holds = self.held()
-        times: list[tuple[int, str]] = []
+        found: list[tuple[int, str, int]] = []
         for snapshot in self.snapshot_ids():
+            path = f"{self.snapshots}/{snapshot}"
             with contextlib.suppress(FileNotFoundError):  # destroyed just now
-                times.append((os.stat(f"{self.snapshots}/{snapshot}").st_mtime_ns, snapshot))
+                time_ns = os.stat(path).st_mtime_ns
+                found.append((order(path, time_ns), snapshot, time_ns))
         return [
             SnapshotInfo(snapshot, time_ns / 1e9, holds.get(snapshot, ()))
-            for time_ns, snapshot in sorted(times)
+            for _, snapshot, time_ns in sorted(found)
         ]
 
     def forget(self, snapshot: str) -> None:
@@ -447,20 +479,24 @@ class Store:
         finally:
             os.close(fd)
 
-    def shared(
-        self, otherwise: str = "no snapshot was taken"
-    ) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def shared(self, otherwise: str = "no snapshot was taken") -> Iterator[None]:
         """Held while a snapshot is taken: nothing is dropped meanwhile.
 
         ``otherwise`` says, to the user, what it means that the lock could not be had.
         """
-        return self._flock(
+        with self._flock(
             "lock",
             fcntl.LOCK_SH,
             300,
             f"Another program has been cleaning the snapshot store for five minutes, so {otherwise}"
             ". Nothing is lost; try again when it is done.",
-        )
+        ):
+            if not os.path.exists(self._generation):
+                # whoever dropped something was killed, or the disk was full
+                with contextlib.suppress(OSError):
+                    self.next_generation()
+            yield
 
     def exclusive(self, patience: float) -> contextlib.AbstractContextManager[None]:
         """Held while objects are dropped."""

@@ -40,7 +40,7 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotNotFoundError,
 )
 from dotscience_jupyter.snapshots.ignore import Rules
-from dotscience_jupyter.snapshots.renames import renamed
+from dotscience_jupyter.snapshots.renames import below, live_renamed, renamed
 from dotscience_jupyter.snapshots.rollback import rollback
 
 from .building import Base, Builder, hash_open
@@ -64,6 +64,8 @@ told any more whether that left everything as it was: a new snapshot is always r
 _MAX_HASHED = 1 << 26
 """Bytes that a comparison reads for digests that are not known yet: more would hold up a commit."""
 _MAX_DIGESTS = 100_000
+_SETTLED = 2.0
+"""Seconds after which the next write to a file certainly gives it other stamps."""
 _LOCK_PATIENCE = 60.0
 
 
@@ -107,6 +109,8 @@ class NativeEngine(Hooks):
         self._settling = threading.Lock()
         self._rules: dict[bytes, Rules] = {}
         self._digests: dict[tuple[str, str], str] = {}
+        # of live files, with the stamps that they had when they were read
+        self._read: dict[str, tuple[tuple[int, int, int, int], str]] = {}
 
     # -- what is made of the hooks ---------------------------------------------------------------
 
@@ -406,7 +410,7 @@ class NativeEngine(Hooks):
             holds = tuple(sorted(tags.get(each.id, ())))
             content = contents.get(self._manifests.find(each.id), "")
             found.append(SnapshotInfo(each.id, created, holds, content))
-        found.sort(key=lambda info: info.created)
+        found.sort(key=lambda info: self._ledger.order(info.id, info.created))
         return found
 
     def content_id(self, snapshot: str, *, compute: bool = True) -> str:
@@ -421,7 +425,9 @@ class NativeEngine(Hooks):
 
     # -- comparing -----------------------------------------------------------------------------
 
-    def changes(self, snapshot: str | None) -> builtins.list[LiveChange]:
+    def changes(
+        self, snapshot: str | None, under: str = "", *, renames: bool = False
+    ) -> builtins.list[LiveChange]:
         """Compare the live folder with a snapshot; see :meth:`Engine.changes`.
 
         Files are read only where their size is the same and their times are not.
@@ -443,7 +449,48 @@ class NativeEngine(Hooks):
             or unknown.isdisjoint((each.path, *above_of(each.path)))
         ]
         found.sort(key=lambda change: change.path)
-        return found
+        found = below(under, found)
+        if frozen is None or not renames:
+            return found
+        assert snapshot is not None
+        before, name = frozen, snapshot
+
+        def frozen_digest(path: str) -> str:
+            try:
+                node = before.node(path)
+                return self._known_digest(name, node) or self._digest(name, node)
+            except SnapshotError:
+                return ""
+
+        return live_renamed(found, frozen_digest, lambda path: self._live_digest(live, path))
+
+    def _live_digest(self, live: Tree, path: str) -> str:
+        """Return a live file's digest; "" if it cannot be read, or is written to meanwhile."""
+        try:
+            fd = live.open(path)
+        except SnapshotError:
+            return ""
+        try:
+            status = os.fstat(fd)
+            mark = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            known = self._read.get(path)
+            if known is not None and known[0] == mark:
+                return known[1]
+            # a file may be written to twice within the time that its stamps do not tell apart
+            settled = time.time() - status.st_ctime > _SETTLED
+            digest = hash_open(fd)[0].hex()
+            after = os.fstat(fd)
+        except OSError:
+            return ""
+        finally:
+            os.close(fd)
+        if mark != (after.st_ino, after.st_size, after.st_mtime_ns, after.st_ctime_ns):
+            return ""
+        if settled:
+            if len(self._read) >= _MAX_DIGESTS:
+                self._read.clear()
+            self._read[path] = (mark, digest)
+        return digest
 
     def _store_identity(self) -> tuple[int, int]:
         status = os.stat(self._store.folder)
@@ -696,7 +743,8 @@ class NativeEngine(Hooks):
             doomed = [
                 each.id
                 for each in others
-                if not set(each.holds) - {COMMIT_HOLD} and now - each.created >= self.grace
+                if not set(each.holds) - {COMMIT_HOLD}
+                and min(now - each.created, self._ledger.age(each.id)) >= self.grace
             ]
             for number, snapshot in enumerate(doomed):
                 if progress is not None:

@@ -4,7 +4,8 @@
 
 ::
 
-    returned/<id>      an empty file; mtime: when the snapshot was last returned to somebody
+    returned/<id>      an empty file; mtime, and what returning.py notes at it: when the snapshot
+                       was last returned to somebody
     held/<id>.<tag>    an empty file for each hold
     taking.lock        held while a snapshot is taken and compared with the one before
 """
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from dotscience_jupyter.snapshots.embedded.store import Store, fsync_folder, require_tag, writing
+from dotscience_jupyter.snapshots.returning import age, note, order
 
 
 class Ledger:
@@ -60,6 +62,15 @@ class Ledger:
                 # someone else's file: its owner's gc goes by their records
                 with contextlib.suppress(PermissionError):
                     os.utime(path)
+            note(path)
+
+    def age(self, snapshot: str) -> float:
+        """Return the seconds since a snapshot was last returned; infinite if that is not known."""
+        return age(f"{self._returned}/{snapshot}")
+
+    def order(self, snapshot: str, created: float) -> int:
+        """Return a number that is the greater the later a snapshot was returned last."""
+        return order(f"{self._returned}/{snapshot}", int(created * 1e9))
 
     def times(self) -> dict[str, float]:
         """Return when each snapshot was last returned, seconds since 1970."""

@@ -10,6 +10,7 @@ all. Whatever is asked of a snapshot, the file system is asked first.
 from __future__ import annotations
 
 import builtins
+import heapq
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -34,12 +35,13 @@ from dotscience_jupyter.snapshots.engine import (
     Progress,
     Repaired,
     Snapshot,
+    SnapshotError,
     SnapshotInfo,
     SnapshotNotFoundError,
     Usage,
 )
 from dotscience_jupyter.snapshots.portable import PortableEngine
-from dotscience_jupyter.snapshots.renames import renamed
+from dotscience_jupyter.snapshots.renames import below, live_renamed, renamed
 from dotscience_jupyter.snapshots.rollback import rollback
 
 from .bringing import Before, Bringing
@@ -240,8 +242,9 @@ class PortableNative(PortableEngine):
         exchange = self._exchange()
         if exchange is not None:
             ours = {info.id for info in found}
-            found += [info for info in exchange.snapshots() if info.id not in ours]
-            found.sort(key=lambda info: info.created)
+            more = [info for info in exchange.snapshots() if info.id not in ours]
+            # each is in its order already, which need not be that of the clock
+            found = [*heapq.merge(found, more, key=lambda info: info.created)]
         return found
 
     def content_id(self, snapshot: str, *, compute: bool = True) -> str:
@@ -250,7 +253,9 @@ class PortableNative(PortableEngine):
 
     # -- comparing -------------------------------------------------------------------------------
 
-    def changes(self, snapshot: str | None) -> builtins.list[LiveChange]:
+    def changes(
+        self, snapshot: str | None, under: str = "", *, renames: bool = False
+    ) -> builtins.list[LiveChange]:
         """Compare the live folder with a snapshot; see :meth:`Engine.changes`.
 
         With one of the store's the folder is frozen first, unless the file system has the same
@@ -259,19 +264,32 @@ class PortableNative(PortableEngine):
         if snapshot is not None and self._is_elsewhere(snapshot):
             snapshot = self._twin(snapshot) or snapshot
         if snapshot is None or not self._is_elsewhere(snapshot):
-            return self.native.changes(snapshot)
+            return self.native.changes(snapshot, under, renames=renames)
         now = self.native.snapshot().id
-        found = self.diff(snapshot, now)
         unseen = {skipped.path for skipped in self.native.skipped(now)}
-        return [
-            LiveChange(each.path, each.change, entry.kind, entry.size)
-            for each in found
-            if (entry := each.new or each.old) is not None
-            and not (
+        found: builtins.list[LiveChange] = []
+        for each in self.diff(snapshot, now):
+            entry = each.new or each.old
+            if entry is None or (
                 each.change is Change.REMOVED
                 and not unseen.isdisjoint((each.path, *above_of(each.path)))
-            )
-        ]
+            ):
+                continue
+            found.append(LiveChange(each.path, each.change, entry.kind, entry.size))
+        found = below(under, found)
+        if not renames:
+            return found
+        return live_renamed(
+            found,
+            lambda path: self._digest(snapshot, path),
+            lambda path: self._digest(now, path),
+        )
+
+    def _digest(self, snapshot: str, path: str) -> str:
+        try:
+            return self.entry(snapshot, path).digest
+        except SnapshotError:
+            return ""  # it is damaged, which verify says
 
     def diff(
         self, old: str | None, new: str, under: str = "", *, renames: bool = False

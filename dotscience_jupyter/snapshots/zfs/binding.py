@@ -100,8 +100,8 @@ def _load() -> Binding:
         binding.function("lzc_exists")(b"dotscience")
     except OSError as error:
         raise NoBindingError(
-            f"The Python binding of ZFS finds no library to bind: {error}. Install it (Debian, "
-            "Ubuntu: apt-get install libzfs4linux)."
+            f"The Python binding of ZFS finds no library to bind: {error}. Install OpenZFS's "
+            "tools, which bring it (Debian, Ubuntu: apt-get install zfsutils-linux)."
         ) from error
     except binding.error as error:
         raise NoZfsError(

@@ -45,7 +45,7 @@ def clone(
         _strip(Tree(to, is_other))
     except BaseException as error:
         with contextlib.suppress(SnapshotError):
-            command.run("drop a clone", name, "destroy", name)
+            libzfs.destroy(name)
         with contextlib.suppress(OSError):
             os.rmdir(to)
         if isinstance(error, OSError):

@@ -101,7 +101,7 @@ class ZfsEngine(NativeEngine):
                 "see what is missing, or choose another engine."
             )
         super().__init__(root, store, grace=grace)
-        self._replicas = Replicas(self.dataset, self._store)
+        self._replicas = Replicas(self._libzfs, self.dataset, self._store)
         self._listing = Listing(self._libzfs, self.dataset, self.root, self._replicas)
         self._nothing_written: tuple[str, str] = ("", "")
 
@@ -132,14 +132,15 @@ class ZfsEngine(NativeEngine):
                 f"chown {os.geteuid()} {place}"
             )
         dataset = f"{around.dataset}/{component}"
-        Libzfs.open().create(dataset, {"mountpoint": place})
+        libzfs = Libzfs.open()
+        libzfs.create(dataset, {"mountpoint": place})
         try:
             if not names.mounted_at(place):
                 command.run("mount a dataset", dataset, "mount", dataset)
             return cls(folder, store)
         except SnapshotError:
             with contextlib.suppress(SnapshotError):
-                command.run("drop a dataset", dataset, "destroy", dataset)
+                libzfs.destroy(dataset)
             raise
 
     @classmethod
@@ -289,7 +290,7 @@ class ZfsEngine(NativeEngine):
         deadline = time.monotonic() + _FREEING_PATIENCE
         with contextlib.suppress(SnapshotError):
             while True:
-                command.run("wait for the pool", pool, "sync", pool, name="zpool")
+                self._libzfs.sync(pool)
                 freeing = command.run(
                     "wait for the pool", pool, "get", "-Hp", "-o", "value", "freeing", pool,
                     name="zpool",

@@ -189,6 +189,20 @@ class Libzfs:
             own=True,
         )
 
+    def destroy(self, dataset: str) -> None:
+        """Destroy a dataset that has no snapshots; where it is mounted, it is unmounted first."""
+        what = "drop a dataset"
+
+        def otherwise() -> None:
+            command.run(what, dataset, "destroy", dataset)
+
+        try:
+            self._through("lzc_destroy", what, dataset, (dataset.encode(),), otherwise, own=True)
+        except ZfsError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            otherwise()  # the command unmounts, which libzfs_core does not
+
     def clone(self, name: str, origin: str, properties: dict[str, str]) -> None:
         """Make a dataset that begins as a snapshot; whether it is then mounted is not said."""
         what = "clone a snapshot"
@@ -213,6 +227,20 @@ class Libzfs:
                 command.run(what, dataset, "rollback", names[-1][0])
 
         self._through("lzc_rollback", what, dataset, (dataset.encode(),), lambda: otherwise())
+
+    # -- pools ---------------------------------------------------------------------------------
+
+    def sync(self, pool: str) -> None:
+        """Return when all that was done to a pool until now is on its devices."""
+        what = "wait for the pool"
+        self._through(
+            "lzc_sync",
+            what,
+            pool,
+            (pool.encode(),),
+            lambda: _none(command.run(what, pool, "sync", pool, name="zpool")),
+            own=True,
+        )
 
     # -- streams -------------------------------------------------------------------------------
 

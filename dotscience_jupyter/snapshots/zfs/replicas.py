@@ -22,6 +22,7 @@ from dotscience_jupyter.snapshots.engine import SnapshotError
 
 from . import command, names
 from .errors import ZfsError
+from .libzfs import Libzfs
 from .transfer import Token
 
 KEPT_SECONDS = 7 * 86400.0
@@ -45,7 +46,8 @@ class Partial(NamedTuple):
 class Replicas:
     """The received snapshots of one volume."""
 
-    def __init__(self, volume: str, store: Store) -> None:
+    def __init__(self, libzfs: Libzfs, volume: str, store: Store) -> None:
+        self._libzfs = libzfs
         self.volume = volume
         self._store = store
         self._places = f"{store.folder}/received"
@@ -190,6 +192,6 @@ class Replicas:
             for dataset, arriving in self._all():
                 if arriving == "-" and dataset not in full:
                     with contextlib.suppress(ZfsError):
-                        command.run("drop a dataset", dataset, "destroy", dataset)
+                        self._libzfs.destroy(dataset)
                         with contextlib.suppress(OSError):
                             os.rmdir(f"{self._places}/{dataset.rpartition('/')[2]}")

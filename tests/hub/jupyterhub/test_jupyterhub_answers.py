@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
@@ -30,7 +32,9 @@ from dotscience_jupyter.hub.jupyterhub.settings import (
     service_address,
 )
 from dotscience_jupyter.hub.jupyterhub.signin import SECONDS, SignIn
+from dotscience_jupyter.hub.original.turns import Turn, turns_of
 from dotscience_jupyter.hub.secret import Secret
+from dotscience_jupyter.sync.jupyterhub import hub_name
 
 ENTER = "access:services!service=dotscience"
 GOOD = "a" * 32
@@ -354,3 +358,46 @@ def test_basic_with_the_name_at_jupyterhub(served: tuple[RunningHub, Pretender])
         headers = {"Authorization": basic(name, GOOD)}
         answer = running.call("GET", "/api/v1/user", headers=headers)
         assert answer.json()["name"] == "ada--40example--2eorg"
+
+
+@pytest.mark.parametrize("name", ["ada@example.org", "Ada", "a.b"])
+def test_ones_own_namespace_may_be_called_as_at_jupyterhub(
+    served: tuple[RunningHub, Pretender], name: str
+) -> None:
+    running, found = served
+    found.names[GOOD] = name
+    me = {"Authorization": basic(name, GOOD)}
+    own = running.call("GET", "/api/v1/user", headers=me).json()["name"]
+    assert own == hub_name(name) != name
+    key = running.call("POST", "/api/v1/keys", headers=me, body={"name": "job"}).json()["key"]
+    me = {"Authorization": basic(name, key)}
+    made = running.call("POST", "/v2/projects", headers=me, body={"name": "p"}).json()
+    dot = f"project-{made['id'][:8]}-default-workspace"
+    there = quote(f"{name}:{dot}")
+
+    def ask(method: str, headers: dict[str, str] = me, **params: Any) -> dict[str, Any]:
+        body = {"jsonrpc": "2.0", "method": f"DotmeshRPC.{method}", "params": params, "id": 1}
+        return running.call("POST", "/v2/dotmesh/rpc", headers=headers, body=body).json()
+
+    assert ask("Lookup", Namespace=name, Name=dot)["result"] == made["id"]
+    put = running.call("PUT", f"/v2/dotmesh/s3/{there}/f", headers=me, body=b"1")
+    assert put.status == 200, put.body
+    # an upload that is still coming is noted under the name that its request gives
+    turn = asyncio.run_coroutine_threadsafe(_begin(running, name, dot), running.loop).result(10)
+    threading.Timer(0.3, lambda: running.loop.call_soon_threadsafe(turn.end)).start()
+    done = ask("Commit", Namespace=name, Name=dot, Message="m", Metadata={})
+    assert turn.over.is_set() and "result" in done
+    path = f"/v2/dotmesh/s3/{there}/snapshot/latest/f"
+    assert running.call("GET", path, headers=me).body == b"1"
+    assert ask("Create", Namespace=name, Name="data")["result"] is True
+    assert set(ask("List")["result"]) == {own}
+    # nobody else's: who is called so elsewhere finds nothing there
+    found.names[OTHER] = own
+    other = {"Authorization": basic(own, OTHER)}
+    assert "error" in ask("Lookup", other, Namespace=name, Name=dot)
+    assert running.call("GET", path, headers=other).status in (400, 401)
+
+
+async def _begin(running: RunningHub, user: str, dot: str) -> Turn:
+    assert running.services is not None
+    return turns_of(running.services).begin(user, dot, "")

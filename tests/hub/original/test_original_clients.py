@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from hub_world import RunningHub
 from original_clients import installed, run_client
 
@@ -172,6 +173,111 @@ ds.publish()
         "tensorflow-model",
     )
     assert model["files"] == {"model": plain, "classes": f"{plain}/classes.json"}
+
+
+def in_commit(running: RunningHub, run: dict) -> dict[str, bytes]:
+    """All files of a run's commit; their digests are those that the run's record has."""
+    project, bucket = dot_of(running)
+    base = f"/v2/dotmesh/s3/{bucket}/snapshot/{run['commit']}"
+    alice = running.user("alice")
+    keys = [
+        each["key"] for each in running.call("GET", base + "?Format=json", alice).json()["contents"]
+    ]
+    files = {key: running.call("GET", f"{base}/{key}", alice).body for key in keys}
+    services = running.services
+    assert services is not None
+    with services.projects.open(services.projects.get(project["id"])) as opened:
+        said = {file.path: file.digest for file in opened.records.get_run(run["id"]).files}
+    assert said == {key: blake3(files[key]).hexdigest() for key in said}
+    return files
+
+
+def test_published_again_every_output_is_the_new_one(running: RunningHub, tmp_path: Path) -> None:
+    publish(
+        running,
+        tmp_path,
+        """
+import os, types
+tensorflow = types.ModuleType("tensorflow"); tensorflow.__version__ = "2.1.0"
+for n in "12":
+    for folder in ("a", "b"):
+        os.makedirs(folder, exist_ok=True)
+        for name in ("saved_model.pb", "classes.json", "scores.csv"):
+            open(folder + "/" + name, "w").write(folder + name + n)
+    open("scores.csv", "w").write("top" + n)
+    for folder in ("a", "./b"):
+        ds.start(folder + n); ds.output("scores.csv")
+        ds.model(tensorflow, "digits", folder, classes=folder + "/classes.json"); ds.publish()
+""",
+    )
+    runs = {run["description"]: in_commit(running, run) for run in runs_of(running)}
+    assert set(runs) == {"a1", "./b1", "a2", "./b2"}
+    for name, files in runs.items():
+        folder, n = name[-2], name[-1]
+        mine = {k: v for k, v in files.items() if "/" not in k or k.startswith(f"{folder}/")}
+        inside = ("saved_model.pb", "classes.json", "scores.csv")
+        assert mine == {
+            "scores.csv": f"top{n}".encode(),
+            # the archive for "a" has two of the name scores.csv
+            **{f"{folder}/{each}": f"{folder}{each}{n}".encode() for each in inside},
+        }
+
+
+def test_an_archive_of_a_run_that_was_never_told_of_is_left_alone(
+    running: RunningHub, tmp_path: Path
+) -> None:
+    running.project("alice", "trials")
+    _, bucket = dot_of(running)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("scores.csv")
+        member.size = 3
+        tar.addfile(member, io.BytesIO(b"old"))
+    sent = running.call(
+        "PUT",
+        f"/v2/dotmesh/s3/{bucket}/model",
+        running.user("alice"),
+        archive.getvalue(),
+        {"Extract": "true"},
+    )
+    assert sent.status == 200
+    (tmp_path / "scores.csv").write_text("new")
+    publish(running, tmp_path, 'ds.start("one"); ds.output("scores.csv"); ds.publish()')
+    (run,) = runs_of(running)
+    _, bucket = dot_of(running)
+    path = f"/v2/dotmesh/s3/{bucket}/snapshot/{run['commit']}/"
+    assert running.call("GET", path + "scores.csv", running.user("alice")).body == b"new"
+    assert running.call("GET", path + "model/scores.csv", running.user("alice")).body == b"old"
+
+
+def test_a_model_that_is_one_file_is_one(running: RunningHub, tmp_path: Path) -> None:
+    publish(
+        running,
+        tmp_path,
+        """
+import os, types
+sklearn = types.ModuleType("sklearn"); sklearn.__version__ = "0.22"
+for n in "12":
+    for folder in ("", "deep/"):
+        if folder: os.makedirs(folder, exist_ok=True)
+        open(folder + "model.joblib", "w").write(folder + "pickle" + n)
+        open("classes.json", "w").write(folder + "classes" + n)
+        ds.start(folder + n)
+        ds.model(sklearn, "iris", folder + "model.joblib", classes="classes.json"); ds.publish()
+# what was a file is a folder now
+os.remove("classes.json"); os.mkdir("classes.json"); open("classes.json/all", "w").write("all")
+ds.start("last"); ds.model(sklearn, "iris", "model.joblib", classes="classes.json/all")
+ds.publish()
+""",
+    )
+    runs = {run["description"]: in_commit(running, run) for run in runs_of(running)}
+    assert runs["1"] == {"model.joblib": b"pickle1", "classes.json": b"classes1"}
+    first = {"deep/model.joblib": b"deep/pickle1", "model.joblib": b"pickle1"}
+    assert runs["deep/1"] == {**first, "classes.json": b"deep/classes1"}
+    assert runs["2"] == {**first, "model.joblib": b"pickle2", "classes.json": b"classes2"}
+    second = {"deep/model.joblib": b"deep/pickle2", "model.joblib": b"pickle2"}
+    assert runs["deep/2"] == {**second, "classes.json": b"deep/classes2"}
+    assert runs["last"] == {**second, "classes.json/all": b"all"}
 
 
 def test_two_programs_share_a_new_project(running: RunningHub, tmp_path: Path) -> None:

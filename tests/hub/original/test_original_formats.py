@@ -83,7 +83,9 @@ def test_buckets() -> None:
     assert Bucket.parse("alice:dot") == Bucket("alice", "dot")
     assert Bucket.parse("alice:dot@master") == Bucket("alice", "dot")
     assert Bucket.parse("alice:dot@side").title == "alice-dot-side"
-    for wrong in ("", "alice", ":", "alice:", ":dot", "a:b:c", "a:b@", "a:b@c@d", "ä:b", "a:" * 99):
+    # whose namespace that is, is known only together with who asks
+    assert Bucket.parse("ada@example.org:dot@side") == Bucket("ada@example.org", "dot", "side")
+    for wrong in ("", "alice", ":", "alice:", "a:b:c", "a:b@", "a:b@c@d", "a:ä", "a:" * 99):
         if wrong == "a:b@":
             assert Bucket.parse(wrong) == Bucket("a", "b")
             continue

@@ -232,11 +232,9 @@ def test_headers_that_are_too_large(world: World) -> None:
     assert send(world, "PUT", target, large.headers)[:2] == (400, "RequestHeaderSectionTooLarge")
     meta = Signed(world, "PUT", target, b"", x_amz_meta_a="b" * 2048)
     assert send(world, "PUT", target, meta.headers)[:2] == (400, "MetadataTooLarge")
-    try:
-        huge = Signed(world, "PUT", target, b"", x_amz_meta_a="b" * 200_000)
-        assert send(world, "PUT", target, huge.headers)[0] in (400, 431)
-    except (ConnectionError, http.client.HTTPException):
-        pass  # not even read
+    for size in (70_000, 900_000):
+        huge = Signed(world, "PUT", target, b"", x_amz_meta_a="b" * size)
+        assert send(world, "PUT", target, huge.headers)[:2] == (400, "RequestHeaderSectionTooLarge")
     assert send(world, "GET", target, Signed(world, "GET", target).headers)[0] == 404
 
 

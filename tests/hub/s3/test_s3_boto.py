@@ -85,12 +85,55 @@ def test_buckets_are_the_projects_one_may_see(world: World) -> None:
     assert error(alice.list_objects_v2, Bucket=mine, **other) == (403, "AccessDenied")
 
 
+def test_what_is_written_is_in_the_audit_log(world: World) -> None:
+    s3, bucket = world.client(), world.bucket()
+    put = s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+    s3.copy_object(Bucket=bucket, Key="b", CopySource=f"{bucket}/a")
+    s3.put_object_tagging(Bucket=bucket, Key="b", Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+    begun = s3.create_multipart_upload(Bucket=bucket, Key="c")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="c", UploadId=begun, PartNumber=1, Body=b"2")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(Bucket=bucket, Key="c", UploadId=begun, MultipartUpload=parts)
+    s3.delete_object(Bucket=bucket, Key="a")
+    s3.delete_object(Bucket=bucket, Key="a")  # nothing is there, so nothing is done
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "b"}, {"Key": "c"}]})
+    services = world.hub.services
+    assert services is not None
+    id_ = next(info.id for info in services.projects.all() if info.name == bucket)
+    found = services.audit.entries()[0][::-1]
+    entries = [e for e in found if e.object == f"project:{id_}" and e.action.startswith("s3.")]
+    assert {entry.actor for entry in entries} == {"alice"}
+    assert [(entry.action, entry.details["keys"]) for entry in entries] == [
+        ("s3.put", 1), ("s3.put", 1), ("s3.put", 1), ("s3.put", 1), ("s3.delete", 1),
+        ("s3.delete", 2),
+    ]  # fmt: skip
+    assert entries[0].details["commit"] == put["VersionId"]
+    assert [entry.details["key"] for entry in entries[:5]] == ["a", "b", "b", "c", "a"]
+    assert services.audit.verify()[0] == []
+
+
 def test_buckets_are_made_and_deleted_while_they_have_no_history(world: World) -> None:
     s3 = world.client()
+    for more in (
+        {"ACL": "public-read"},
+        {"GrantRead": "id=1"},
+        {"ObjectLockEnabledForBucket": True},
+        {"ObjectOwnership": "ObjectWriter"},
+        {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}},
+        {"CreateBucketConfiguration": {"Tags": [{"Key": "a", "Value": "b"}]}},
+    ):
+        assert error(s3.create_bucket, Bucket="made-here", **more) == (501, "NotImplemented")
+    assert error(s3.head_bucket, Bucket="made-here") == (404, "404")
     s3.create_bucket(
-        Bucket="made-here", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        Bucket="made-here",
+        ACL="private",
+        ObjectOwnership="BucketOwnerEnforced",
+        CreateBucketConfiguration={"LocationConstraint": "us-east-1"},
     )
     s3.head_bucket(Bucket="made-here")
+    removed = {"Delete": {"Objects": [{"Key": "a"}]}, "BypassGovernanceRetention": True}
+    refused = error(s3.delete_objects, Bucket="made-here", **removed)
+    assert refused == (501, "NotImplemented")
     assert error(s3.create_bucket, Bucket="made-here") == (409, "BucketAlreadyOwnedByYou")
     assert error(s3.create_bucket, Bucket="bob.other") == (400, "InvalidBucketName")
     key = s3.put_object(Bucket="made-here", Key="a", Body=b"1")

@@ -85,13 +85,21 @@ def exercise(libzfs: Libzfs, root: str) -> None:
     assert zfs("get", "-H", "-o", "value", "origin", f"{root}/clone") == second
     assert refusal(lambda: libzfs.destroy_snapshots([second])) == errno.EEXIST
     assert refusal(lambda: libzfs.clone(f"{root}/other", f"{one}@none", {})) == errno.ENOENT
-    zfs("destroy", f"{root}/clone")
+    refusal(lambda: libzfs.destroy(one))
+    assert libzfs.exists(second), "a dataset goes only when it has no snapshots"
+    libzfs.destroy(f"{root}/clone")
+    assert not libzfs.exists(f"{root}/clone")
+    assert refusal(lambda: libzfs.destroy(f"{root}/clone")) == errno.ENOENT
     libzfs.release([first], "dotscience:tag")
     libzfs.destroy_snapshots([first, second])
     libzfs.destroy_snapshots([first])
     assert not libzfs.exists(first)
+    libzfs.destroy(one)
+    assert not libzfs.exists(one)
     zfs("destroy", "-r", two)
-    zfs("destroy", "-r", one)
+    libzfs.sync(root.partition("/")[0])
+    # OpenZFS's binding has a number of its own for that
+    assert refusal(lambda: libzfs.sync("nosuchpool")) in (errno.ENOENT, errno.EXDEV)
 
 
 def moved(libzfs: Libzfs, name: str, base: str | None, to: str) -> None:

@@ -181,7 +181,7 @@ def test_what_one_sent_comes_back_as_streams(
     assert len(received(clones)) == 2
     assert sum(each.received for each in connections) < 7 << 20, "it was not begun anew"
     assert [info.holds for info in other.engine.snapshots()][:2] == [("commit",)] * 2
-    assert other.service.verify() == []
+    assert other.service.verify().problems == []
     packs = (tmp_path / "elsewhere" / ".dotscience" / "store").rglob("*.pack")
     assert sum(path.stat().st_size for path in packs) < 60_000, "nothing came as objects"
 

@@ -5,17 +5,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from engine_suite import EngineSuite
 from snapshot_helpers import write
-from zfs_world import Pool, as_root, zfs
+from zfs_world import Pool, as_root, new_pool, zfs, zpool
 
 from dotscience_jupyter.snapshots import Engine, Snapshot, SnapshotError
 from dotscience_jupyter.snapshots.zfs import ZfsEngine, names
@@ -32,8 +34,21 @@ CORE = {
 }
 """What is run in the machine, where Python is slow, unless DOTSCIENCE_ZFS_TESTS is "all".
 
-What is left out goes through the same code on btrfs, which the host tests.
+Each goes through another part of what this engine has of its own. What is left out is run on
+other engines, too, but there through other code: a whole run tells more.
 """
+
+
+def _place_of(disk: int, content: bytes) -> int:
+    """Return where on a pool's device some content is, which fills at least a sector."""
+    at, end = 0, os.fstat(disk).st_size
+    while at < end:
+        at = os.lseek(disk, at, os.SEEK_DATA)
+        found = os.pread(disk, 1 << 22, at).find(content)
+        if found >= 0:
+            return at + found
+        at += (1 << 22) - len(content)
+    raise AssertionError("it is not on the device as it is")
 
 
 class TestZfs(EngineSuite):
@@ -70,6 +85,36 @@ class TestZfs(EngineSuite):
         place.chmod(0o755)
         yield place
 
+    @contextlib.contextmanager
+    def small_disk(self) -> Iterator[Path]:
+        """Room that is taken beforehand is not taken on ZFS, so it has to be written."""
+        unsupported = OSError(errno.EOPNOTSUPP, "cannot be promised")
+        usual = self.pool
+        with (
+            tempfile.TemporaryDirectory() as place,
+            new_pool(megabytes=80) as self.pool,
+            mock.patch("os.posix_fallocate", side_effect=unsupported),
+        ):
+            disk = Path(place) / "disk"
+            self.pool.volume(disk)
+            yield disk
+        self.pool = usual
+
+    def remove_folder(self, path: Path) -> None:
+        dataset = names.mounted_at(str(path))
+        if dataset:
+            zfs("destroy", "-f", dataset)
+            path.rmdir()
+        else:
+            super().remove_folder(path)
+
+    def damage(self, engine: Engine, snapshot: str, path: str, content: bytes) -> None:
+        """Where it is on the disk is found by what it is."""
+        zpool("sync")
+        with open(self.pool.file, "r+b", buffering=0) as disk:
+            at = _place_of(disk.fileno(), content[:512])
+            os.pwrite(disk.fileno(), bytes([content[0] ^ 1]), at)
+
     def described(self, engine: Engine, snapshot: Snapshot) -> Snapshot:
         assert (snapshot.files, snapshot.bytes, snapshot.skipped) == (0, 0, ())
         assert isinstance(engine, ZfsEngine)
@@ -86,6 +131,11 @@ class TestZfs(EngineSuite):
         folder.rmdir()
         with pytest.raises(SnapshotError, match="cannot be read"):
             engine.snapshot()
+
+    def test_damage_is_told_exactly(self, engine: Engine, folder: Path, tmp_path: Path) -> None:
+        """ZFS is told to keep no content in memory, where it would still be right."""
+        zfs("set", "primarycache=metadata", names.mounted_at(str(folder)))
+        super().test_damage_is_told_exactly(engine, folder, tmp_path)
 
     def test_equal_content_is_kept_once(self, engine: Engine, folder: Path) -> None:
         """Only what snapshots share: ZFS looks for no equal content unless it is told to."""

@@ -60,8 +60,9 @@ def _run(command: list[str], user: int, fine: bool) -> str:
 class Pool:
     """A pool and the datasets that tests make on it: ``<pool>/root/<volume>``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, file: Path) -> None:
         self.name = name
+        self.file = file
         self.root = f"{name}/root"
 
     def allow(self, dataset: str, user: int, permissions: Iterable[str] = PERMISSIONS) -> None:
@@ -87,7 +88,7 @@ def new_pool(megabytes: int = 1200) -> Iterator[Pool]:
         zpool("create", "-o", "cachefile=none", "-O", "mountpoint=none", name, str(file))
         try:
             zfs("create", f"{name}/root")
-            yield Pool(name)
+            yield Pool(name, file)
         finally:
             _destroy(name)
 

@@ -2,7 +2,8 @@
 # Builds the kernel and initramfs of the ZFS test machine, from Debian's packages alone (main and contrib): Debian's
 # cloud kernel, OpenZFS's modules compiled from the source in zfs-dkms, busybox. About 15 minutes on two cores.
 #
-# usage: build.sh [FOLDER]     default: ${XDG_CACHE_HOME:-~/.cache}/dotscience-zfs-vm
+# usage: build.sh [FOLDER [SUITE]]     default: ${XDG_CACHE_HOME:-~/.cache}/dotscience-zfs-vm, and this Debian's own OpenZFS
+#        SUITE is where another OpenZFS is taken from: bookworm-backports has that of Debian 13
 #        leaves vmlinuz, initrd.gz and version in FOLDER
 #
 # Needs root on Debian: it installs QEMU, a compiler and kernel headers. The kernel is not installed, only unpacked.
@@ -19,22 +20,26 @@ say() { echo "[$(date +%T)] $*"; }
 say "packages"
 export DEBIAN_FRONTEND=noninteractive
 apt=(apt-get -qq -o DPkg::Lock::Timeout=900)
-if ! apt-cache show zfs-dkms >/dev/null 2>&1; then
-    cat > /etc/apt/sources.list.d/zfs-test-machine.sources <<S
-Types: deb
-URIs: http://deb.debian.org/debian
-Suites: $VERSION_CODENAME $VERSION_CODENAME-updates
-Components: contrib
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-S
-fi
 "${apt[@]}" update
 package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }')
 kernel=${package#linux-image-}
 "${apt[@]}" install -y --no-install-recommends qemu-system-x86 busybox-static cpio kmod gcc make libelf-dev \
     "linux-headers-$kernel" >/dev/null
+# OpenZFS is in contrib, and may be of another suite; what the host itself installs from stays as it is
+mkdir -p "$work"/apt/{lists,cache,etc}
+cat > "$work/apt/etc/contrib.sources" <<S
+Types: deb
+URIs: http://deb.debian.org/debian
+Suites: ${2:-$VERSION_CODENAME $VERSION_CODENAME-updates}
+Components: contrib
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+S
+contrib=(apt-get -qq -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/etc"
+    -o Dir::State::Lists="$work/apt/lists" -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=)
+"${contrib[@]}" update
 cd "$work"
-"${apt[@]}" download "$package" zfs-dkms
+"${apt[@]}" download "$package"
+"${contrib[@]}" download zfs-dkms
 for file in *.deb; do dpkg -x "$file" unpacked; done
 zfs=$(dpkg-deb --field zfs-dkms_*.deb Version)
 

@@ -16,7 +16,7 @@ mkdir -p "$work"/apt/{lists,cache,etc} "$work"/{packages,unpacked,root/usr}
 cat > "$work/apt/etc/contrib.sources" <<S
 Types: deb
 URIs: http://deb.debian.org/debian
-Suites: $VERSION_CODENAME $VERSION_CODENAME-updates
+Suites: $VERSION_CODENAME $VERSION_CODENAME-updates $VERSION_CODENAME-backports
 Components: contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 S

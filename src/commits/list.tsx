@@ -1,0 +1,291 @@
+// Copyright (c) dotscience-jupyter contributors.
+// Distributed under the terms of the BSD 3-Clause License.
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import * as React from 'react';
+
+import type { Commit } from '../api/schema';
+import { rowAfterKey, scrollToShow, visibleWindow } from '../panel/window';
+import { formatTime, shortId } from '../run/format';
+import type { CommitsModel } from './model';
+
+/** The height that is assumed until the real one can be measured, in px. */
+const ASSUMED_HEIGHT = 600;
+
+/**
+ * What the list works with.
+ */
+export interface ICommitListProps {
+  /** The commits. */
+  model: CommitsModel;
+
+  /** The translations. */
+  trans: TranslationBundle;
+
+  /** Show the files of a commit. */
+  onOpen: (commit: Commit) => void;
+
+  /** Show what can be done with a commit, at a place on the page. */
+  onMenu: (commit: Commit, x: number, y: number) => void;
+}
+
+/**
+ * The commits, of which only those that are visible are in the page.
+ *
+ * #### Notes
+ * It is a list box with one tab stop: the arrows choose, Enter shows the files. All rows have
+ * the same height, so any place of a long list is reached at once.
+ */
+export function CommitList(props: ICommitListProps): JSX.Element {
+  const { model, trans } = props;
+  const base = React.useId();
+  const ref = React.useRef<HTMLDivElement>(null);
+  const wanted = React.useRef(-1);
+  const [scrollTop, setScrollTop] = React.useState(0);
+  const [size, setSize] = React.useState({ height: 0, row: 52 });
+
+  const { total, selectedIndex: active } = model;
+  const height = size.height || ASSUMED_HEIGHT;
+  const { first, end } = visibleWindow(scrollTop, height, size.row, total);
+
+  React.useLayoutEffect(() => {
+    const node = ref.current;
+    const shift = model.takeShift();
+    if (!node || shift === 0) {
+      return;
+    }
+    if (shift === null) {
+      node.scrollTop = 0;
+      setScrollTop(0);
+    } else if (node.scrollTop > 0) {
+      // what one looks at stays where it is
+      node.scrollTop += shift * size.row;
+      setScrollTop(node.scrollTop);
+    }
+  });
+
+  React.useEffect(() => {
+    model.ensure(first, end);
+    // a row that was gone to before it was here
+    if (wanted.current >= 0 && model.get(wanted.current)) {
+      const index = wanted.current;
+      wanted.current = -1;
+      model.select(index);
+    }
+  });
+
+  React.useLayoutEffect(() => {
+    const node = ref.current;
+    if (!node) {
+      return;
+    }
+    const measure = (): void => {
+      const next = { height: node.clientHeight, row: rowHeight(node) };
+      setSize(old =>
+        old.height === next.height && old.row === next.row ? old : next
+      );
+    };
+    measure();
+    if (typeof ResizeObserver === 'undefined') {
+      return;
+    }
+    const observer = new ResizeObserver(measure);
+    observer.observe(node);
+    return () => observer.disconnect();
+  }, []);
+
+  const goTo = (index: number): void => {
+    const node = ref.current;
+    if (node) {
+      const top = scrollToShow(index, node.scrollTop, height, size.row);
+      node.scrollTop = top;
+      setScrollTop(top);
+    }
+    if (model.get(index)) {
+      wanted.current = -1;
+      model.select(index);
+    } else {
+      wanted.current = index;
+    }
+  };
+
+  const onKeyDown = (event: React.KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    }
+    const from = wanted.current >= 0 ? wanted.current : active;
+    const page = Math.floor(height / size.row);
+    const to = rowAfterKey(event.key, from, page, total);
+    if (to !== null) {
+      goTo(to);
+    } else if (event.key === 'Enter' && model.selected) {
+      props.onOpen(model.selected);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  const onContextMenu = (event: React.MouseEvent): void => {
+    const pointed = indexAt(event.target);
+    const commit = pointed >= 0 ? model.get(pointed) : model.selected;
+    if (!commit) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    if (pointed >= 0) {
+      model.select(pointed);
+      props.onMenu(commit, event.clientX, event.clientY);
+      return;
+    }
+    // Opened by the keyboard: the menu belongs to the row, not to the list's corner.
+    const row = document.getElementById(`${base}-${active}`);
+    const box = (row ?? event.currentTarget).getBoundingClientRect();
+    props.onMenu(commit, box.left + 16, box.top + 16);
+  };
+
+  const rows: JSX.Element[] = [];
+  for (let index = first; index < end; index++) {
+    const commit = model.get(index);
+    rows.push(
+      <CommitRow
+        key={commit?.id ?? `row-${index}`}
+        id={`${base}-${index}`}
+        commit={commit}
+        index={index}
+        total={total}
+        height={size.row}
+        isSelected={index === active}
+        trans={trans}
+      />
+    );
+  }
+  return (
+    <div
+      ref={ref}
+      className="jp-DotscienceCommits-list"
+      role="listbox"
+      tabIndex={0}
+      aria-label={trans.__('Commits, newest first')}
+      aria-activedescendant={
+        active >= first && active < end ? `${base}-${active}` : undefined
+      }
+      onScroll={event => setScrollTop(event.currentTarget.scrollTop)}
+      onKeyDown={onKeyDown}
+      onClick={event => model.select(indexAt(event.target))}
+      onDoubleClick={event => {
+        const commit = model.get(indexAt(event.target));
+        if (commit) {
+          props.onOpen(commit);
+        }
+      }}
+      onContextMenu={onContextMenu}
+    >
+      <div
+        className="jp-DotscienceCommits-rows"
+        role="presentation"
+        style={{ height: total * size.row }}
+      >
+        {rows}
+      </div>
+    </div>
+  );
+}
+
+/**
+ * One commit of the list.
+ */
+const CommitRow = React.memo(function CommitRow(props: {
+  id: string;
+  commit: Commit | undefined;
+  index: number;
+  total: number;
+  height: number;
+  isSelected: boolean;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { commit, index, trans } = props;
+  return (
+    <div
+      id={props.id}
+      role="option"
+      className="jp-DotscienceCommits-row"
+      aria-selected={props.isSelected}
+      aria-posinset={index + 1}
+      aria-setsize={props.total}
+      aria-busy={commit === undefined}
+      data-index={index}
+      data-commit={commit?.id}
+      style={{
+        height: props.height,
+        transform: `translateY(${index * props.height}px)`
+      }}
+    >
+      {commit && (
+        <>
+          <div className="jp-DotscienceCommits-line">
+            <span
+              className="jp-DotscienceCommits-message"
+              title={commit.message}
+            >
+              {firstLine(commit.message) || trans.__('No message')}
+            </span>
+            <time dateTime={commit.created}>{formatTime(commit.created)}</time>
+          </div>
+          <div className="jp-DotscienceCommits-line jp-mod-secondary">
+            <span className="jp-DotscienceCommits-author">{commit.author}</span>
+            <span>{countsOf(commit, trans)}</span>
+            <code className="jp-DotscienceId" title={commit.id}>
+              {shortId(commit.id)}
+            </code>
+          </div>
+        </>
+      )}
+    </div>
+  );
+});
+
+/**
+ * How many files a commit changed, and how many runs it has.
+ */
+export function countsOf(commit: Commit, trans: TranslationBundle): string {
+  const { files, parents, runs } = commit;
+  const counts: string[] = [];
+  if (parents.length === 0) {
+    counts.push(trans.__('first commit'));
+  } else if (typeof files === 'number') {
+    counts.push(trans._n('%1 file changed', '%1 files changed', files));
+  }
+  if (parents.length > 1) {
+    counts.push(trans.__('merge'));
+  }
+  if (runs.length > 0) {
+    counts.push(trans._n('%1 run', '%1 runs', runs.length));
+  }
+  return counts.join(' · ');
+}
+
+/**
+ * The first line of a message.
+ */
+export function firstLine(message: string): string {
+  return message.trim().split('\n', 1)[0];
+}
+
+function indexAt(target: EventTarget): number {
+  const row = (target as Element).closest<HTMLElement>(
+    '.jp-DotscienceCommits-row'
+  );
+  return row ? Number(row.dataset.index) : -1;
+}
+
+/**
+ * The height of two lines in the font size of the user's theme.
+ */
+function rowHeight(node: Element): number {
+  const size = getComputedStyle(node).getPropertyValue('--jp-ui-font-size1');
+  const px = parseFloat(size) || 13;
+  return Math.round(px * 1.5 * 2 + 12);
+}
