@@ -22,7 +22,6 @@ LONG = {
     "test_pushes_are_streams_of_what_is_new",
     "test_what_a_hub_has_moves_into_the_pool",
     "test_what_one_sent_comes_back_as_streams",
-    "test_who_is_not_root_pushes_streams_too",
     "test_what_is_ignored_stays_here",
     "test_a_replica_that_somebody_wrote_to_takes_the_next_increment",
     "test_increments_build_on_each_other",

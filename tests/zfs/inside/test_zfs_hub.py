@@ -5,11 +5,9 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import secrets
 import subprocess
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +17,7 @@ import pytest
 from cutting import proxy
 from hub_world import CHEAP, RunningHub, hub
 from sync_world import Site, World, quick
-from zfs_world import NOBODY, Pool, zfs
+from zfs_world import Pool, zfs
 
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub.config import Config, Services
@@ -208,47 +206,6 @@ def test_what_one_sent_comes_back_as_streams(
         "POST", f"{path}/streams/get", world.hub.user("bob"), {"snapshot": heads[0]}
     )
     assert answer.status == 404
-
-
-def test_who_is_not_root_pushes_streams_too(
-    world: World, pool: Pool, root: str, connections: list[Connection]
-) -> None:
-    site = on_zfs(world, pool, "root")
-    site.commit({"notes": "of root"})
-    site.sync.push()  # whoever is not root may not read our Python, so all of it is loaded here
-    folder = world.base / "theirs"
-    dataset = pool.volume(folder)
-    pool.allow(dataset, NOBODY)
-    world.project = world.hub.project("alice", "another")
-    world.remote = world.through(world.hub.url)
-    for place in (world.base, *world.base.parents):
-        if place.stat().st_mode & 0o5 != 0o5:
-            place.chmod(0o755)
-    for place in (folder, world.base, *world.base.glob("hubs.json")):
-        os.chown(place, NOBODY, NOBODY)
-
-    def work() -> None:
-        mine = world.site("theirs", root=folder)
-        assert mine.engine.name == "zfs"
-        mine.commit({"large": LARGE})
-        assert mine.sync.push().state == "published"
-        assert connections[-1].sent > len(LARGE)
-
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            work()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    assert os.waitpid(child, 0)[1] == 0
-    assert len(received(root)) == 2, "one of each project"
 
 
 def test_what_is_ignored_stays_here(world: World, pool: Pool, root: str) -> None:
