@@ -166,7 +166,9 @@ function show(
 ): void {
   const { model } = tab.content;
   if (typeof args.where === 'string' && args.where !== model.state.where) {
-    model.update({ where: args.where, search: '' });
+    // what is searched for is part of the state, if one is given
+    const rest = args.state === undefined ? { search: '' } : {};
+    model.update({ where: args.where, ...rest });
   }
   if (typeof args.run === 'string' && args.run) {
     model.selection.set([args.run]);

@@ -51,6 +51,7 @@ export function createRunTab(options: {
   tab.title.closable = true;
   setLink(tab, () => ({ view: 'run', parts: { run, workspace } }));
   tab.toolbar.node.setAttribute('aria-label', trans.__('Run actions'));
+  // what does not fit is behind a button at the end, so what is used most comes first
   const buttons: { id: string; label: string; args: ReadonlyJSONObject }[] = [
     {
       id: CommandIDs.openNotebookAtRun,
@@ -59,13 +60,18 @@ export function createRunTab(options: {
     },
     {
       id: CommandIDs.browseCommit,
-      label: trans.__('All Files as of This Run'),
+      label: trans.__('All Files'),
       args: { run, workspace }
     },
     {
       id: CommandIDs.compareRuns,
       label: trans.__('Compare with…'),
       args: { a: run, workspace }
+    },
+    {
+      id: CommandIDs.goBack,
+      label: trans.__('Go Back to This Run…'),
+      args: { run, workspace }
     },
     {
       id: CommandIDs.openProvenance,
@@ -75,11 +81,6 @@ export function createRunTab(options: {
     {
       id: CommandIDs.restoreRun,
       label: trans.__('Restore to a New Folder…'),
-      args: { run, workspace }
-    },
-    {
-      id: CommandIDs.goBack,
-      label: trans.__('Go Back to This Run…'),
       args: { run, workspace }
     },
     {

@@ -336,9 +336,9 @@ def test_one_project_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     opened: list[ProjectInfo] = []
     load = Project.load
 
-    def slow(info: ProjectInfo, *args: object) -> Project:
+    def slow(info: ProjectInfo, *args: object, **more: object) -> Project:
         opened.append(info)
-        return load(info, *args)  # type: ignore[arg-type]
+        return load(info, *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Project, "load", slow)
     barrier = threading.Barrier(8)

@@ -136,7 +136,7 @@ def test_answers_are_as_the_document_says(fuzzed: Fuzzed, label: str) -> None:
         )
         allowed = {501} if told["tags"] == ["s3"] else set()
         assert answer.status_code < 500 or answer.status_code in allowed, (who, answer.text)
-        assert "Traceback" not in answer.text and str(fuzzed.hub.data) not in answer.text
+        assert "Traceback (most" not in answer.text and str(fuzzed.hub.data) not in answer.text
         values = [str(value) for value in (case.path_parameters or {}).values()]
         if not any(part in ("", ".", "..") for value in values for part in value.split("/")):
             # else it is another address that was asked

@@ -659,8 +659,8 @@ def test_gc_while_a_capture_is_hashed(folder: Path, monkeypatch: pytest.MonkeyPa
     assert len(files_in(folder, "cap")) == 1
     real = maintenance.Collection._copy_out
 
-    def copy_out(this: maintenance.Collection) -> tuple[set[str], int]:
-        result = real(this)
+    def copy_out(this: maintenance.Collection, sparing: bool) -> tuple[set[str], int]:
+        result = real(this, sparing)
         opened(folder).settle()
         return result
 
