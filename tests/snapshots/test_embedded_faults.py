@@ -32,7 +32,7 @@ from dotscience_jupyter.snapshots.embedded import capture, database, objects, ou
 
 pytestmark = pytest.mark.fault
 
-KILLS = often(100, 3000)
+KILLS = often(80, 3000)
 
 
 def tell(to: int, line: str) -> None:

@@ -832,7 +832,7 @@ def test_killed_while_receiving(
     here: Place, there: Place, tmp_path: Path, small_steps: None
 ) -> None:
     """At any instant: what was returned is there whole, and the next one goes on."""
-    kills = often(60, 3000)
+    kills = often(40, 3000)
     rand = seeded()
     states: dict[str, State] = {}
     plan: list[tuple[str, str | None]] = []

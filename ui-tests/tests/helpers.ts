@@ -36,7 +36,8 @@ export const SHOTS = path.join(__dirname, '..', 'test-results', 'shots');
 const HARMLESS = [
   /^Failed to load resource: (net::|the server responded with a status of (4\d\d|50[234]) )/,
   /^TypeError: Cannot read properties of undefined \(reading 'schema'\)\s+at \S+\/static\/(lab|notebook)\//,
-  /^Cannot convert undefined or null to object \(\S+\/static\/notebook\//
+  /^Cannot convert undefined or null to object \(\S+\/static\/notebook\//,
+  /^Error: Command 'filebrowser:open-path' not registered\.\s+at \S+ \(\S+\/static\/notebook\//
 ];
 
 /** An error of the console with the address that it is about. */
