@@ -62,7 +62,6 @@ def find(
         where, bar, inner = start.partition("|")
         if not bar or where not in records:
             where, inner = own, start
-        nothing: Exists = lambda path: False  # noqa: E731 - what others' newest commits hold is not asked
         graph = across(
             records,
             where,
@@ -70,7 +69,8 @@ def find(
             direction,
             limit,
             depth=depth,
-            exists=exists if where == own else nothing,
+            # what the newest commits of others hold is not asked
+            exists=lambda path: where == own and exists(path),
             own=own,
         )
     return Across(graph, others)

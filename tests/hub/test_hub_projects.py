@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hub_world import CHEAP, until
@@ -336,9 +337,9 @@ def test_one_project_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     opened: list[ProjectInfo] = []
     load = Project.load
 
-    def slow(info: ProjectInfo, *args: object, **more: object) -> Project:
+    def slow(info: ProjectInfo, *args: Any, **more: Any) -> Project:
         opened.append(info)
-        return load(info, *args, **more)  # type: ignore[arg-type]
+        return load(info, *args, **more)
 
     monkeypatch.setattr(Project, "load", slow)
     barrier = threading.Barrier(8)

@@ -72,7 +72,7 @@ def changed(draw: Any, document: Any, mark: str) -> Any:
 
 def nbdimes(*notebooks: Any) -> list[Any] | None:
     """The cells as nbdime merges them; None where it asks."""
-    nodes = [nbformat.from_dict(each) for each in notebooks]  # type: ignore[no-untyped-call]
+    nodes = [nbformat.from_dict(each) for each in notebooks]  # type: ignore[no-untyped-call]  # nbformat has no types
     decisions = decide_notebook_merge(*nodes)
     if any(each.conflict for each in decisions):
         return None

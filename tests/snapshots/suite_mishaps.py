@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -25,6 +26,11 @@ FORK = multiprocessing.get_context("fork")  # importing all anew would take most
 DAY = 86400.0
 ROOMS = (0, 5_000, 60_000, 700_000)
 """Bytes that are left on a disk which is almost full."""
+
+
+def freeze(engine: Engine, states: dict[str, State], state: State) -> None:
+    """Take a snapshot of a folder that is in a state, and note it."""
+    states[engine.snapshot().id] = state
 
 
 class Clock:
@@ -263,9 +269,9 @@ class MishapsSuite(SuiteBase):
                 state = state_of(folder)
                 with filled(disk, room):
                     for what in (
-                        lambda: states.__setitem__(engine.snapshot().id, state),  # noqa: B023
+                        partial(freeze, engine, states, state),
                         engine.settle,
-                        lambda: engine.hold([first], f"at-{room}"),  # noqa: B023
+                        partial(engine.hold, [first], f"at-{room}"),
                         lambda: engine.restore(first, disk / "out"),
                         lambda: engine.clone(first, disk / "clone"),
                         lambda: engine.gc(states),
