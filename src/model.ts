@@ -6,8 +6,9 @@ import { JSONExt, type ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import { Debouncer, Poll } from '@lumino/polling';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import { ApiError, type ApiClient } from './api/client';
+import type { ApiClient, ApiError } from './api/client';
 import type { Status, Workspace } from './api/schema';
+import { asApiError } from './request';
 import {
   EVENT_SCHEMA,
   type Connection,
@@ -196,7 +197,7 @@ export class WorkspaceTracker implements IWorkspaceTracker {
       }
     } catch (reason) {
       if (!isStale()) {
-        this._onError(toApiError(reason));
+        this._onError(asApiError(reason));
       }
     }
   }
@@ -301,7 +302,7 @@ export class WorkspaceTracker implements IWorkspaceTracker {
       } while (this._statusAgain);
     } catch (reason) {
       if (!this._isDisposed) {
-        this._onError(toApiError(reason));
+        this._onError(asApiError(reason));
       }
     } finally {
       this._readingStatus = false;
@@ -472,17 +473,6 @@ export function connectionOf(error: ApiError): Connection | null {
     default:
       return null;
   }
-}
-
-/**
- * Any thrown thing as an error of the API.
- */
-export function toApiError(reason: unknown): ApiError {
-  if (reason instanceof ApiError) {
-    return reason;
-  }
-  const message = reason instanceof Error ? reason.message : String(reason);
-  return new ApiError(-1, 'unknown', message);
 }
 
 function sameMinor(a: string, b: string): boolean {

@@ -3,6 +3,7 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import { messageOf } from './reason';
 
 /**
  * An answer of the server that is not what was asked for, or no answer at all.
@@ -79,11 +80,7 @@ export async function requestRaw(
     if (isAbort(reason)) {
       throw reason;
     }
-    throw new ApiError(
-      0,
-      'offline',
-      reason instanceof Error ? reason.message : String(reason)
-    );
+    throw new ApiError(0, 'offline', messageOf(reason));
   }
 }
 
@@ -117,6 +114,15 @@ export async function toApiError(response: Response): Promise<ApiError> {
   const message =
     body.message || response.statusText || `HTTP ${response.status}`;
   return new ApiError(response.status, code, message, body.details ?? null);
+}
+
+/**
+ * Any thrown thing as an error of the API.
+ */
+export function asApiError(reason: unknown): ApiError {
+  return reason instanceof ApiError
+    ? reason
+    : new ApiError(0, 'unknown', messageOf(reason));
 }
 
 /**

@@ -19,7 +19,7 @@ import { CommandIDs } from './commands';
 import { toDrivePath } from './drive/paths';
 import { openDocuments, saveDocuments, unsavedDocuments } from './documents';
 import { commitIcon, dotscienceIcon } from './icons';
-import { toApiError } from './model';
+import { asApiError } from './request';
 import { withProgress } from './progress';
 import { shortId } from './run/format';
 import type { IWorkspaceTracker } from './tokens';
@@ -162,7 +162,7 @@ async function startTracking(
       autoClose: GOOD_NEWS
     });
   } catch (reason) {
-    const error = toApiError(reason);
+    const error = asApiError(reason);
     Notification.error(
       trans.__('The folder is not tracked: %1', error.message),
       { autoClose: false, actions: detailActions(error, trans) }
@@ -200,7 +200,7 @@ async function commit(
     await tracker.refresh();
     return result;
   } catch (reason) {
-    const error = toApiError(reason);
+    const error = asApiError(reason);
     Notification.error(trans.__('Not committed: %1', error.message), {
       autoClose: false,
       actions: detailActions(error, trans)

@@ -5,12 +5,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { Commit } from '../api/schema';
-import { rowAfterKey, scrollToShow, visibleWindow } from '../panel/window';
+import { indexAt, useRows } from '../panel/rows';
+import { rowAfterKey } from '../panel/window';
 import { formatTime, shortId } from '../run/format';
 import type { CommitsModel } from './model';
-
-/** The height that is assumed until the real one can be measured, in px. */
-const ASSUMED_HEIGHT = 600;
 
 /**
  * What the list works with.
@@ -39,28 +37,19 @@ export interface ICommitListProps {
 export function CommitList(props: ICommitListProps): JSX.Element {
   const { model, trans } = props;
   const base = React.useId();
-  const ref = React.useRef<HTMLDivElement>(null);
   const wanted = React.useRef(-1);
-  const [scrollTop, setScrollTop] = React.useState(0);
-  const [size, setSize] = React.useState({ height: 0, row: 52 });
 
   const { total, selectedIndex: active } = model;
-  const height = size.height || ASSUMED_HEIGHT;
-  const { first, end } = visibleWindow(scrollTop, height, size.row, total);
+  const list = useRows(total, 2);
+  const { first, end } = list;
 
   React.useLayoutEffect(() => {
-    const node = ref.current;
     const shift = model.takeShift();
-    if (!node || shift === 0) {
-      return;
-    }
     if (shift === null) {
-      node.scrollTop = 0;
-      setScrollTop(0);
-    } else if (node.scrollTop > 0) {
+      list.scrollTo(0);
+    } else if (shift !== 0 && list.scrollTop > 0) {
       // what one looks at stays where it is
-      node.scrollTop += shift * size.row;
-      setScrollTop(node.scrollTop);
+      list.scrollTo(list.scrollTop + shift * list.row);
     }
   });
 
@@ -74,33 +63,8 @@ export function CommitList(props: ICommitListProps): JSX.Element {
     }
   });
 
-  React.useLayoutEffect(() => {
-    const node = ref.current;
-    if (!node) {
-      return;
-    }
-    const measure = (): void => {
-      const next = { height: node.clientHeight, row: rowHeight(node) };
-      setSize(old =>
-        old.height === next.height && old.row === next.row ? old : next
-      );
-    };
-    measure();
-    if (typeof ResizeObserver === 'undefined') {
-      return;
-    }
-    const observer = new ResizeObserver(measure);
-    observer.observe(node);
-    return () => observer.disconnect();
-  }, []);
-
   const goTo = (index: number): void => {
-    const node = ref.current;
-    if (node) {
-      const top = scrollToShow(index, node.scrollTop, height, size.row);
-      node.scrollTop = top;
-      setScrollTop(top);
-    }
+    list.show(index);
     if (model.get(index)) {
       wanted.current = -1;
       model.select(index);
@@ -114,7 +78,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
       return;
     }
     const from = wanted.current >= 0 ? wanted.current : active;
-    const page = Math.floor(height / size.row);
+    const page = Math.floor(list.height / list.row);
     const to = rowAfterKey(event.key, from, page, total);
     if (to !== null) {
       goTo(to);
@@ -156,7 +120,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
         commit={commit}
         index={index}
         total={total}
-        height={size.row}
+        height={list.row}
         isSelected={index === active}
         trans={trans}
       />
@@ -164,7 +128,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
   }
   return (
     <div
-      ref={ref}
+      ref={list.ref}
       className="jp-DotscienceCommits-list"
       role="listbox"
       tabIndex={0}
@@ -172,7 +136,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
       aria-activedescendant={
         active >= first && active < end ? `${base}-${active}` : undefined
       }
-      onScroll={event => setScrollTop(event.currentTarget.scrollTop)}
+      onScroll={list.onScroll}
       onKeyDown={onKeyDown}
       onClick={event => model.select(indexAt(event.target))}
       onDoubleClick={event => {
@@ -186,7 +150,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
       <div
         className="jp-DotscienceCommits-rows"
         role="presentation"
-        style={{ height: total * size.row }}
+        style={{ height: total * list.row }}
       >
         {rows}
       </div>
@@ -272,20 +236,4 @@ export function countsOf(commit: Commit, trans: TranslationBundle): string {
  */
 export function firstLine(message: string): string {
   return message.trim().split('\n', 1)[0];
-}
-
-function indexAt(target: EventTarget): number {
-  const row = (target as Element).closest<HTMLElement>(
-    '.jp-DotscienceCommits-row'
-  );
-  return row ? Number(row.dataset.index) : -1;
-}
-
-/**
- * The height of two lines in the font size of the user's theme.
- */
-function rowHeight(node: Element): number {
-  const size = getComputedStyle(node).getPropertyValue('--jp-ui-font-size1');
-  const px = parseFloat(size) || 13;
-  return Math.round(px * 1.5 * 2 + 12);
 }

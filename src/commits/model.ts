@@ -5,7 +5,7 @@ import { VDomModel } from '@jupyterlab/ui-components';
 
 import type { ApiClient, ApiError } from '../api/client';
 import type { Commit } from '../api/schema';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 
 /** How many commits are asked for at a time. */
 export const PAGE = 100;
@@ -148,7 +148,7 @@ export class CommitsModel extends VDomModel {
       if (this.isDisposed) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this.stateChanged.emit();
   }
@@ -171,7 +171,7 @@ export class CommitsModel extends VDomModel {
       if (this.isDisposed || request !== this._request) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this._asked.delete(page);
     this._isReady = true;

@@ -5,7 +5,8 @@ import { VDomModel } from '@jupyterlab/ui-components';
 
 import type { ApiClient, ApiError } from '../api/client';
 import type { Diff, FileDifference } from '../api/schema';
-import { RunModel, toError } from '../run/model';
+import { asApiError } from '../request';
+import { RunModel } from '../run/model';
 
 /**
  * How many changed files are asked for at once.
@@ -138,7 +139,7 @@ export class CompareModel extends VDomModel {
       if (this.isDisposed || request !== this._request) {
         return;
       }
-      this._diffError = toError(reason);
+      this._diffError = asApiError(reason);
     }
     this.stateChanged.emit();
   }

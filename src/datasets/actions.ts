@@ -16,7 +16,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import type { AttachedDataset, DatasetStatus, Workspace } from '../api/schema';
-import { toApiError } from '../model';
+import { asApiError } from '../request';
 import { withProgress } from '../progress';
 import type { SyncClient } from '../sync/client';
 import { logIn } from '../sync/connect';
@@ -167,7 +167,7 @@ export async function attach(
       takeAndTell(parts, workspace, status, done);
       return;
     } catch (reason) {
-      error = toApiError(reason).message;
+      error = asApiError(reason).message;
     }
   }
 }
@@ -224,7 +224,7 @@ export async function create(
       takeAndTell(parts, workspace, status, done);
       return;
     } catch (reason) {
-      error = toApiError(reason).message;
+      error = asApiError(reason).message;
     }
   }
 }
@@ -406,7 +406,7 @@ function succeed(message: string): void {
 /** Tell what went wrong. */
 function tell(parts: IDatasetsParts, reason: unknown): void {
   const { trans } = parts;
-  const { message } = toApiError(reason);
+  const { message } = asApiError(reason);
   Notification.error(message, {
     autoClose: false,
     actions:

@@ -11,7 +11,7 @@ import type {
   KnownDataset
 } from '../api/schema';
 import { Field, Problem, ask } from '../form';
-import { toApiError } from '../model';
+import { asApiError } from '../request';
 import type { DatasetsClient } from './client';
 import { firstLine, versionWords } from './words';
 
@@ -381,7 +381,7 @@ function useAnswer<T>(
     if (key !== '') {
       read()
         .then(items => set({ items }))
-        .catch(reason => set({ error: toApiError(reason).message }));
+        .catch(reason => set({ error: asApiError(reason).message }));
     }
     return () => {
       isWanted = false;

@@ -8,7 +8,7 @@ import * as React from 'react';
 
 import type { AttachedDataset, DatasetUse, ListedVersion } from '../api/schema';
 import { CommandIDs } from '../commands';
-import { toApiError } from '../model';
+import { asApiError } from '../request';
 import { formatTime, runTitle, shortId } from '../run/format';
 import type { IDatasetsState } from '../tokens';
 import { firstLine } from './words';
@@ -44,7 +44,7 @@ export function Versions(props: IVersionsProps): React.ReactElement {
       const { items, total } = await datasets.versions(name, before.length);
       found = { items: [...before, ...items], total, error: '' };
     } catch (reason) {
-      const error = toApiError(reason).message;
+      const error = asApiError(reason).message;
       found = { items: before, total: before.length, error };
     }
     if (isThere.current) {

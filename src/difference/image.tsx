@@ -4,6 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import { errorOf } from '../reason';
 import { Failure, Waiting } from '../run/components';
 import { isAbort } from '../request';
 
@@ -45,8 +46,7 @@ export function useObjectUrl(
       },
       (reason: unknown) => {
         if (!abort.signal.aborted && !isAbort(reason)) {
-          const error =
-            reason instanceof Error ? reason : new Error(String(reason));
+          const error = errorOf(reason);
           setState({ url: null, error });
         }
       }

@@ -5,8 +5,7 @@ import { VDomModel } from '@jupyterlab/ui-components';
 
 import type { ApiError } from '../api/client';
 import type { ComparedFile, Comparison, FileComparison } from '../api/schema';
-import { isAbort } from '../request';
-import { toError } from '../run/model';
+import { asApiError, isAbort } from '../request';
 import type { DifferenceClient } from './client';
 import { CONTEXT, MOST_CONTEXT } from './fold';
 import type { DifferenceOptions, IDifferenceOptions } from './options';
@@ -261,7 +260,7 @@ export class DifferenceModel extends VDomModel {
       if (this.isDisposed || this._request !== request || isAbort(reason)) {
         return;
       }
-      this._contentError = toError(reason);
+      this._contentError = asApiError(reason);
     }
     this._request = null;
     this.stateChanged.emit();
@@ -362,7 +361,7 @@ export class DifferenceModel extends VDomModel {
 
   private _onListError(reason: unknown, signal: AbortSignal): void {
     if (!this.isDisposed && !signal.aborted && !isAbort(reason)) {
-      this._error = toError(reason);
+      this._error = asApiError(reason);
       this.stateChanged.emit();
     }
   }

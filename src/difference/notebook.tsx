@@ -10,6 +10,7 @@ import type {
   NotebookComparison,
   OutputPair
 } from '../api/schema';
+import { errorOf } from '../reason';
 import { Failure, LinkButton, Waiting } from '../run/components';
 import { NOTHING } from '../run/format';
 import type { Highlight } from './highlight';
@@ -140,9 +141,7 @@ function FoldedCells(props: {
       },
       (reason: unknown) => {
         if (current) {
-          setError(
-            reason instanceof Error ? reason : new Error(String(reason))
-          );
+          setError(errorOf(reason));
         }
       }
     );

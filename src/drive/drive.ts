@@ -12,6 +12,7 @@ import { Signal } from '@lumino/signaling';
 import type { ApiClient } from '../api/client';
 import { ApiError } from '../api/client';
 import type { FileEntry } from '../api/schema';
+import { errorOf } from '../reason';
 import { TRANSLATION_DOMAIN } from '../tokens';
 import {
   base64Model,
@@ -459,5 +460,5 @@ function toResponseError(reason: unknown): Error {
       message
     );
   }
-  return reason instanceof Error ? reason : new Error(String(reason));
+  return errorOf(reason);
 }

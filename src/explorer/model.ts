@@ -8,7 +8,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { ApiError } from '../api/client';
 import type { Column, LiveRun, Table } from '../api/schema';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 import type { Scalar } from '../run/format';
 import { cellText } from './cells';
 import type { ExplorerClient, ITableQuery } from './client';
@@ -383,7 +383,7 @@ export class ExplorerModel implements IDisposable {
       if (this._isDisposed) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this._revision += 1;
     this._changed.emit();
@@ -409,7 +409,7 @@ export class ExplorerModel implements IDisposable {
   }
 
   private _onRowsError(reason: unknown): void {
-    this._rowsError = toError(reason);
+    this._rowsError = asApiError(reason);
     this._changed.emit();
   }
 

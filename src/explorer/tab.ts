@@ -19,7 +19,7 @@ import { CommandIDs } from '../commands';
 import { WORKSPACE } from '../follow';
 import { addressOf } from '../links/link';
 import { setLink } from '../links/tabs';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 import { runTitle } from '../run/format';
 import type { IWorkspaceEvent, IWorkspaceTracker } from '../tokens';
 import { fileName, saveFile } from './charts/export';
@@ -67,7 +67,7 @@ export function createExplorerTab(options: {
         reason =>
           void showErrorMessage(
             trans.__('The table could not be saved'),
-            toError(reason)
+            asApiError(reason)
           )
       );
     },
@@ -200,6 +200,9 @@ async function abandon(
     const message = await model.abandon(run.id);
     Notification.success(message, { autoClose: GOOD_NEWS });
   } catch (reason) {
-    await showErrorMessage(trans.__('The run was not marked'), toError(reason));
+    await showErrorMessage(
+      trans.__('The run was not marked'),
+      asApiError(reason)
+    );
   }
 }

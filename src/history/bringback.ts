@@ -16,6 +16,7 @@ import {
   showWhatIsThere
 } from '../documents';
 import { withProgress } from '../progress';
+import { messageOf } from '../reason';
 import { formatTime, shortId } from '../run/format';
 import type { HistoryClient } from './client';
 
@@ -209,8 +210,4 @@ async function changeShared(
     file,
     id
   );
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -5,7 +5,7 @@ import { VDomModel } from '@jupyterlab/ui-components';
 
 import type { ApiError } from '../api/client';
 import type { FileHistory, FileVersion } from '../api/schema';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 import type { HistoryClient } from './client';
 
 /** How many versions are asked for at once. */
@@ -95,7 +95,7 @@ export class HistoryModel extends VDomModel {
       if (this.isDisposed || request !== this._request) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this._isLoading = false;
     this.stateChanged.emit();

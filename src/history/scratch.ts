@@ -3,6 +3,7 @@
 
 import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { messageOf } from '../reason';
 
 import type { HistoryClient } from './client';
 
@@ -27,11 +28,7 @@ export async function scratchCopy(options: {
     return copy.path;
   } catch (reason) {
     Notification.error(
-      trans.__(
-        '%1 was not copied: %2',
-        path,
-        reason instanceof Error ? reason.message : String(reason)
-      ),
+      trans.__('%1 was not copied: %2', path, messageOf(reason)),
       { autoClose: false }
     );
     return null;

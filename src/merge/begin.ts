@@ -10,6 +10,7 @@ import type { ApiClient } from '../api/client';
 import { chooseMoment } from '../difference/choose';
 import { unsavedDocuments } from '../documents';
 import { withProgress } from '../progress';
+import { messageOf } from '../reason';
 import { MergeClient } from './client';
 import { saveBefore } from './documents';
 
@@ -70,10 +71,7 @@ export async function beginMerge(options: {
     return true;
   } catch (reason) {
     Notification.error(
-      trans.__(
-        'The merge was not begun: %1',
-        reason instanceof Error ? reason.message : String(reason)
-      ),
+      trans.__('The merge was not begun: %1', messageOf(reason)),
       { autoClose: false }
     );
     return false;

@@ -8,6 +8,7 @@ import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { isShared, saveDocuments, setShared } from '../documents';
+import { messageOf } from '../reason';
 
 /** How many documents are named; the others are counted. */
 const NAMED = 10;
@@ -43,10 +44,7 @@ export async function saveBefore(
     return true;
   } catch (reason) {
     Notification.error(
-      trans.__(
-        'The merge was not begun: %1',
-        reason instanceof Error ? reason.message : String(reason)
-      ),
+      trans.__('The merge was not begun: %1', messageOf(reason)),
       { autoClose: false }
     );
     return false;

@@ -11,7 +11,7 @@ import type {
   MergeFile,
   MergeResult
 } from '../api/schema';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 import type { MergeClient } from './client';
 
 /**
@@ -85,7 +85,7 @@ export class MergeModel extends VDomModel {
       if (this.isDisposed) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this._loaded = true;
     this.stateChanged.emit();
@@ -201,7 +201,7 @@ export class MergeModel extends VDomModel {
     try {
       answer = await ask();
     } catch (reason) {
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this._busy = false;
     if (this.isDisposed) {
@@ -229,7 +229,7 @@ export class MergeModel extends VDomModel {
       if (this.isDisposed || request !== this._request) {
         return;
       }
-      this._detailError = toError(reason);
+      this._detailError = asApiError(reason);
     }
     this.stateChanged.emit();
   }

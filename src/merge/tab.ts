@@ -27,6 +27,7 @@ import { isInside } from '../model';
 import { setLink } from '../links/tabs';
 import { withProgress } from '../progress';
 import { toFolderPath } from '../provenance/paths';
+import { messageOf } from '../reason';
 import type { IWorkspaceEvent, IWorkspaceTracker } from '../tokens';
 import { EVENT_SCHEMA } from '../tokens';
 import { MergeClient } from './client';
@@ -75,10 +76,7 @@ export function createMergeTab(options: {
       return true;
     } catch (reason) {
       Notification.error(
-        trans.__(
-          'The merge was not finished: %1',
-          reason instanceof Error ? reason.message : String(reason)
-        ),
+        trans.__('The merge was not finished: %1', messageOf(reason)),
         { autoClose: false }
       );
       return false;

@@ -7,11 +7,9 @@ import * as React from 'react';
 import type { RunSummary } from '../api/schema';
 import type { IColumn } from './model';
 import { RunRow } from './row';
+import { indexAt, useRows } from './rows';
 import type { IRunsChange, RunsModel } from './runs';
-import { rowAfterKey, scrollToShow, visibleWindow } from './window';
-
-/** The height that is assumed until the real one can be measured, in px. */
-const ASSUMED_HEIGHT = 600;
+import { rowAfterKey } from './window';
 
 /**
  * What the list works with.
@@ -64,18 +62,13 @@ export interface IRunListProps {
 export function RunList(props: IRunListProps): React.ReactElement {
   const { runs, trans } = props;
   const base = React.useId();
-  const ref = React.useRef<HTMLDivElement>(null);
   const [, draw] = React.useReducer((count: number) => count + 1, 0);
-  const [scrollTop, setScrollTop] = React.useState(0);
-  const [size, setSize] = React.useState({ height: 0, row: 64 });
   const [active, setActive] = React.useState(-1);
   const moved = React.useRef({ reset: false, shift: 0 });
-  const scrolled = React.useRef(0);
 
-  scrolled.current = scrollTop;
   const total = runs.total;
-  const height = size.height || ASSUMED_HEIGHT;
-  const { first, end } = visibleWindow(scrollTop, height, size.row, total);
+  const list = useRows(total, 3);
+  const { first, end } = list;
 
   // What moved while the page was not drawn yet is applied together with the new rows.
   React.useEffect(() => {
@@ -95,20 +88,14 @@ export function RunList(props: IRunListProps): React.ReactElement {
   }, [runs]);
 
   React.useLayoutEffect(() => {
-    const node = ref.current;
     const { reset, shift } = moved.current;
     moved.current = { reset: false, shift: 0 };
-    if (!node) {
-      return;
-    }
     if (reset) {
-      node.scrollTop = 0;
-      setScrollTop(0);
+      list.scrollTo(0);
       setActive(-1);
     } else if (shift !== 0) {
-      if (node.scrollTop > 0) {
-        node.scrollTop += shift * size.row;
-        setScrollTop(node.scrollTop);
+      if (list.scrollTop > 0) {
+        list.scrollTo(list.scrollTop + shift * list.row);
       }
       setActive(index => (index < 0 ? index : index + shift));
     }
@@ -118,48 +105,19 @@ export function RunList(props: IRunListProps): React.ReactElement {
     runs.ensure(first, end);
   }, [runs, first, end, total, runs.isReady]);
 
-  React.useLayoutEffect(() => {
-    const node = ref.current;
-    if (!node) {
-      return;
-    }
-    const measure = () => {
-      const next = { height: node.clientHeight, row: rowHeight(node) };
-      if (next.height > 0 && node.scrollTop !== scrolled.current) {
-        // A hidden element may have forgotten how far it was scrolled.
-        node.scrollTop = scrolled.current;
-      }
-      setSize(old =>
-        old.height === next.height && old.row === next.row ? old : next
-      );
-    };
-    measure();
-    if (typeof ResizeObserver === 'undefined') {
-      return;
-    }
-    const observer = new ResizeObserver(measure);
-    observer.observe(node);
-    return () => observer.disconnect();
-  }, []);
-
   const show = (index: number) => {
-    const node = ref.current;
     setActive(index);
-    if (node) {
-      const top = scrollToShow(index, node.scrollTop, height, size.row);
-      node.scrollTop = top;
-      setScrollTop(top);
-    }
+    list.show(index);
   };
 
   const onKeyDown = (event: React.KeyboardEvent) => {
     const run = runs.get(active);
-    const page = Math.floor(height / size.row);
+    const page = Math.floor(list.height / list.row);
     const modified = event.ctrlKey || event.metaKey || event.altKey;
     const to = modified ? null : rowAfterKey(event.key, active, page, total);
     if (to !== null) {
       // The first arrow goes to what the eye is at, not to the start of the list.
-      const visible = Math.ceil(scrollTop / size.row);
+      const visible = Math.ceil(list.scrollTop / list.row);
       show(active < 0 && event.key.startsWith('Arrow') ? visible : to);
     } else if (event.key === 'Enter' && run) {
       props.onOpen(run);
@@ -219,7 +177,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
         run={run}
         index={index}
         total={total}
-        height={size.row}
+        height={list.row}
         isActive={index === active}
         isSelected={run !== undefined && props.selected.includes(run.id)}
         isFresh={run !== undefined && props.fresh.has(run.id)}
@@ -234,7 +192,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
 
   return (
     <div
-      ref={ref}
+      ref={list.ref}
       className="jp-DotscienceRuns"
       role="listbox"
       tabIndex={0}
@@ -244,7 +202,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
       aria-activedescendant={
         active >= first && active < end ? `${base}-${active}` : undefined
       }
-      onScroll={event => setScrollTop(event.currentTarget.scrollTop)}
+      onScroll={list.onScroll}
       onKeyDown={onKeyDown}
       onClick={onClick}
       onContextMenu={onContextMenu}
@@ -252,26 +210,10 @@ export function RunList(props: IRunListProps): React.ReactElement {
       <div
         className="jp-DotscienceRuns-content"
         role="presentation"
-        style={{ height: total * size.row }}
+        style={{ height: total * list.row }}
       >
         {rows}
       </div>
     </div>
   );
-}
-
-function indexAt(target: EventTarget): number {
-  const row = (target as Element).closest<HTMLElement>(
-    '.jp-DotscienceRuns-row'
-  );
-  return row ? Number(row.dataset.index) : -1;
-}
-
-/**
- * The height of three lines in the font size of the user's theme.
- */
-function rowHeight(node: Element): number {
-  const size = getComputedStyle(node).getPropertyValue('--jp-ui-font-size1');
-  const px = parseFloat(size) || 13;
-  return Math.round(px * 1.5 * 3 + 12);
 }

@@ -6,8 +6,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { ApiClient, ApiError } from '../api/client';
 import type { RunList, RunSummary } from '../api/schema';
-import { toApiError } from '../model';
-import { isAbort } from '../request';
+import { asApiError, isAbort } from '../request';
 
 /** How many runs are asked for at a time. */
 export const PAGE_SIZE = 100;
@@ -349,7 +348,7 @@ export class RunsModel implements IDisposable {
     if (turn !== this._turn || this._isDisposed || isAbort(reason)) {
       return;
     }
-    const error = toApiError(reason);
+    const error = asApiError(reason);
     this._pending.clear();
     if (error.code === 'invalid_where') {
       // The rows of the last good condition stay.

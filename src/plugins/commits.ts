@@ -25,6 +25,7 @@ import type { CommitBrowser } from '../commits/browse';
 import type { CommitsWidget } from '../commits/widget';
 import { compareIcon, restoreIcon } from '../icons';
 import { openTab, showTab } from '../mainarea';
+import { tellFailure } from '../reason';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 /**
@@ -60,16 +61,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     let commitBrowser: CommitBrowser | null = null;
 
-    const failed = (what: string, reason: unknown): void => {
-      Notification.error(
-        trans.__(
-          '%1: %2',
-          what,
-          reason instanceof Error ? reason.message : String(reason)
-        ),
-        { autoClose: false }
-      );
-    };
+    const failed = (what: string, reason: unknown): void =>
+      tellFailure(trans, what, reason);
     const rootFor = async (
       args: ReadonlyPartialJSONObject
     ): Promise<string> => {

@@ -17,6 +17,7 @@ import { FrozenDrive } from '../drive/drive';
 // eslint-disable-next-line jupyter/prefer-lazy-imports
 import { FrozenExtension, NO_KERNEL } from '../drive/frozen';
 import { toDrivePath } from '../drive/paths';
+import { messageOf } from '../reason';
 import { shortId } from '../run/format';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
@@ -188,10 +189,7 @@ export const openPlugin: JupyterFrontEndPlugin<void> = {
           );
         } catch (reason) {
           Notification.error(
-            trans.__(
-              'The run could not be read: %1',
-              reason instanceof Error ? reason.message : String(reason)
-            )
+            trans.__('The run could not be read: %1', messageOf(reason))
           );
         }
       }

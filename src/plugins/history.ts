@@ -22,6 +22,7 @@ import { CommandIDs } from '../commands';
 import type { HistoryWidget } from '../history/widget';
 import { restoreIcon } from '../icons';
 import { openTab, showTab } from '../mainarea';
+import { tellFailure } from '../reason';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 /**
@@ -56,16 +57,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       namespace: 'dotscience-history'
     });
 
-    const failed = (what: string, reason: unknown): void => {
-      Notification.error(
-        trans.__(
-          '%1: %2',
-          what,
-          reason instanceof Error ? reason.message : String(reason)
-        ),
-        { autoClose: false }
-      );
-    };
+    const failed = (what: string, reason: unknown): void =>
+      tellFailure(trans, what, reason);
     const workspaceArg = {
       type: 'string',
       description: trans.__(

@@ -25,6 +25,7 @@ import type { SaveFormat } from '../provenance/export';
 import type { LineagesWidget } from '../provenance/lineages';
 import type { View } from '../provenance/model';
 import type { ProvenanceWidget } from '../provenance/widget';
+import { messageOf } from '../reason';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 const DIRECTIONS: readonly string[] = ['up', 'down', 'both'];
@@ -257,10 +258,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           );
         } catch (reason) {
           Notification.error(
-            trans.__(
-              'The graph could not be saved: %1',
-              reason instanceof Error ? reason.message : String(reason)
-            )
+            trans.__('The graph could not be saved: %1', messageOf(reason))
           );
         }
       }

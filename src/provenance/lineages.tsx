@@ -24,7 +24,7 @@ import {
   Waiting
 } from '../run/components';
 import { NOTHING, formatValue, shortId } from '../run/format';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 import { TabContent } from '../tab/content';
 import type { ProvenanceClient } from './client';
 import { filePath, nodeSubtitle, nodeTitle } from './words';
@@ -73,7 +73,7 @@ export class LineagesModel extends VDomModel {
       if (this.isDisposed) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     this.stateChanged.emit();
   }

@@ -5,7 +5,7 @@ import { VDomModel } from '@jupyterlab/ui-components';
 
 import type { ApiClient, ApiError } from '../api/client';
 import type { GraphNode, RunDetail } from '../api/schema';
-import { toError } from '../run/model';
+import { asApiError } from '../request';
 import type { IArrangement } from './arrange';
 import { arrange, findChains } from './arrange';
 import type { Direction, IGraphQuery } from './client';
@@ -364,7 +364,7 @@ export class ProvenanceModel extends VDomModel {
         return;
       }
       if (counts()) {
-        this._error = toError(reason);
+        this._error = asApiError(reason);
       }
     }
     this._busy -= 1;

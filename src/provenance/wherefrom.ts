@@ -9,6 +9,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { CommandIDs } from '../commands';
 import { parseDrivePath } from '../drive/paths';
 import { serverPath } from '../follow';
+import { messageOf } from '../reason';
 import type { IWorkspaceTracker } from '../tokens';
 import { toFolderPath } from './paths';
 
@@ -75,7 +76,7 @@ export async function showWhereFrom(options: {
       trans.__(
         'It could not be found out where %1 came from: %2',
         path,
-        reason instanceof Error ? reason.message : String(reason)
+        messageOf(reason)
       )
     );
   }

@@ -5,6 +5,7 @@ import type { IThemeManager } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type uPlot from 'uplot';
+import { messageOf } from '../reason';
 
 import { DataTable, Failure, TextButton, Waiting } from './components';
 import type { CurveX, ICurve } from './curves';
@@ -146,7 +147,7 @@ function Plot(props: {
     };
     draw().catch((reason: unknown) => {
       if (!gone) {
-        setError(reason instanceof Error ? reason.message : String(reason));
+        setError(messageOf(reason));
       }
     });
     return () => {

@@ -3,6 +3,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
+import { errorOf } from '../reason';
 
 import type { Scalar } from './format';
 import { compareValues } from './format';
@@ -390,8 +391,7 @@ export function useAsked<T>(
       },
       (reason: unknown) => {
         if (current) {
-          const error =
-            reason instanceof Error ? reason : new Error(String(reason));
+          const error = errorOf(reason);
           setState({ key, value: null, error });
         }
       }

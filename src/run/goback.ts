@@ -10,6 +10,7 @@ import type { ApiClient } from '../api/client';
 import type { RollbackResult, RunDetail } from '../api/schema';
 import { showWhatIsThere } from '../documents';
 import { withProgress } from '../progress';
+import { messageOf } from '../reason';
 import { formatTime, runTitle, shortId } from './format';
 
 /**
@@ -117,8 +118,4 @@ function told(
     shortId(run),
     shortId(result.before.id)
   );
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -3,8 +3,7 @@
 
 import { VDomModel } from '@jupyterlab/ui-components';
 
-import type { ApiClient } from '../api/client';
-import { ApiError } from '../api/client';
+import type { ApiClient, ApiError } from '../api/client';
 import type {
   CommitDetail,
   LiveRun,
@@ -12,6 +11,7 @@ import type {
   RunDetail,
   SeriesPoints
 } from '../api/schema';
+import { asApiError } from '../request';
 
 /**
  * How many points of a metric are drawn at most.
@@ -103,7 +103,7 @@ export class RunModel extends VDomModel {
       if (this.isDisposed) {
         return;
       }
-      this._error = toError(reason);
+      this._error = asApiError(reason);
     }
     if (this.isMissing) {
       await this._readLive();
@@ -207,18 +207,4 @@ export namespace RunModel {
      */
     workspace: string;
   }
-}
-
-/**
- * Give every failure the same shape.
- */
-export function toError(reason: unknown): ApiError {
-  if (reason instanceof ApiError) {
-    return reason;
-  }
-  return new ApiError(
-    0,
-    'unknown',
-    reason instanceof Error ? reason.message : String(reason)
-  );
 }

@@ -8,6 +8,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ApiClient } from '../api/client';
 import type { CommitDetail, RestoreResult, RunDetail } from '../api/schema';
 import { withProgress } from '../progress';
+import { messageOf } from '../reason';
 import { formatTime, shortId } from './format';
 
 /**
@@ -207,8 +208,4 @@ async function askFolder(
   });
   const folder = result.value?.trim().replace(/^\/+|\/+$/g, '');
   return result.button.accept && folder ? folder : null;
-}
-
-function messageOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -21,7 +21,7 @@ import {
   unsavedDocuments
 } from '../documents';
 import { toDrivePath } from '../drive/paths';
-import { toApiError } from '../model';
+import { asApiError } from '../request';
 import { withProgress } from '../progress';
 import { shortId } from '../run/format';
 import type { IHubState, IWorkspaceTracker } from '../tokens';
@@ -355,7 +355,7 @@ function succeed(message: string): void {
  */
 function tell(parts: ISyncParts, reason: unknown): void {
   const { app, trans } = parts;
-  const { code, message } = toApiError(reason);
+  const { code, message } = asApiError(reason);
   const actions: Notification.IAction[] = [];
   if (needsLogin(code)) {
     actions.push({

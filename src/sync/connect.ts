@@ -4,7 +4,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { HubLogin, HubProject, SyncRemote } from '../api/schema';
-import { toApiError } from '../model';
+import { asApiError } from '../request';
 import { withProgress } from '../progress';
 import type { SyncClient } from './client';
 import { askLogin, askProject, loginFor } from './dialogs';
@@ -45,7 +45,7 @@ export async function connectHub(
       ).items;
     } catch (reason) {
       // Back to where another address, or another key, can be given.
-      error = toApiError(reason).message;
+      error = asApiError(reason).message;
       continue;
     }
     error = '';
@@ -67,7 +67,7 @@ export async function connectHub(
         );
         return status.remote;
       } catch (reason) {
-        const { code, message } = toApiError(reason);
+        const { code, message } = asApiError(reason);
         error = message;
         if (needsLogin(code)) {
           break;
@@ -110,7 +110,7 @@ export async function logIn(
     try {
       return await withProgress(trans.__('Logging in…'), client.logIn(answer));
     } catch (reason) {
-      error = toApiError(reason).message;
+      error = asApiError(reason).message;
     }
   }
 }

@@ -5,6 +5,7 @@ import type { IThemeManager } from '@jupyterlab/apputils';
 import * as React from 'react';
 
 import type { Points } from '../../api/schema';
+import { errorOf } from '../../reason';
 import type { ExplorerModel } from '../model';
 import { readTheme, type ITheme } from '../theme';
 
@@ -49,8 +50,7 @@ export function useKept<T>(
       },
       (reason: unknown) => {
         if (isCurrent) {
-          const error =
-            reason instanceof Error ? reason : new Error(String(reason));
+          const error = errorOf(reason);
           setState({ value: null, error, isBusy: false });
         }
       }
