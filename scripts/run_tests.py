@@ -5,9 +5,9 @@
 Usage: run_tests.py [check] [python] [typescript] [browser]     (default: all of them)
 
 Tests of Python wait for servers, kernels and killed processes half of the time, so the other parts
-run beside them, one after the other. A few tests of Python that fail are tried again at the end,
-when the machine is quiet; those that make faults at chance moments are not: there one failure in
-hundreds is what they look for.
+run beside them, one after the other. A few tests of Python and of the browser that fail are tried
+again at the end, when the machine is quiet; those that make faults at chance moments are not: there
+one failure in hundreds is what they look for.
 """
 
 from __future__ import annotations
@@ -142,9 +142,14 @@ def python_again(outcome: Outcome) -> None:
         again = pytest(
             *("--last-failed", "--last-failed-no-failures", "none", "-m", "not fault"), name="again"
         )
-        if again.passed == outcome.failed and not again.failed:
-            outcome.note = f"{again.passed} of them on a second try, alone"
-            outcome.passed, outcome.failed = outcome.passed + again.passed, 0
+        take(outcome, again)
+
+
+def take(outcome: Outcome, again: Outcome) -> None:
+    """Count what failed as passed if all of it did on its second try."""
+    if again.passed == outcome.failed and not again.failed:
+        outcome.note = f"{again.passed} of them on a second try, alone"
+        outcome.passed, outcome.failed = outcome.passed + again.passed, 0
 
 
 def typescript() -> Outcome:
@@ -174,17 +179,18 @@ def chromium() -> str | None:
     return next((found for name in names if name and (found := shutil.which(name))), None)
 
 
-def browser() -> Outcome:
-    """Run Playwright with Galata on a real JupyterLab."""
+def playwright(*arguments: str, name: str = "browser") -> Outcome:
+    """Run Playwright with Galata on a real JupyterLab and count; its report is kept under a name."""
     outcome = Outcome("browser")
     executable = chromium()
     if executable is None:
         outcome.note = "no Chromium on this machine"
         outcome.failed, outcome.skipped = (1, 0) if REQUIRED else (0, 1)
         return outcome
-    report = OUT / "browser.json"
+    report = OUT / f"{name}.json"
+    report.unlink(missing_ok=True)
     code = run(
-        ["jlpm", "playwright", "test"],
+        ["jlpm", "playwright", "test", *arguments],
         cwd=ROOT / "ui-tests",
         env={"CHROMIUM_PATH": executable, "PLAYWRIGHT_JSON_OUTPUT_NAME": str(report)},
     )
@@ -195,6 +201,21 @@ def browser() -> Outcome:
     if code and not outcome.failed:
         outcome.failed, outcome.note = 1, f"playwright ended with {code}"
     return outcome
+
+
+def browser() -> Outcome:
+    """Run the tests in the browser."""
+    return playwright()
+
+
+def browser_again(outcome: Outcome) -> None:
+    """Try a few tests in the browser that failed once more, alone, and record what they do.
+
+    Recording takes a third of the processor, so only this try is recorded.
+    """
+    if 0 < outcome.failed <= FEW and outcome.passed:
+        again = playwright("--last-failed", "--trace=retain-on-failure", name="browser-again")
+        take(outcome, again)
 
 
 PARTS = {"check": check, "python": python, "typescript": typescript, "browser": browser}
@@ -246,6 +267,8 @@ def main() -> int:
     print(log.read_text("utf-8") if beside else "")
     if "python" in done:
         python_again(done["python"])
+    if "browser" in done:
+        browser_again(done["browser"])
     outcomes = [done[name] for name in names]
     for o in outcomes:
         note = f"  ({o.note})" if o.note else ""

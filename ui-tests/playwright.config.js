@@ -14,7 +14,8 @@ module.exports = {
   // other tests may run beside these
   expect: { timeout: 20000 },
   workers: 1,
-  retries: process.env.CI ? 1 : 0,
+  // scripts/run_tests.py tries what failed once more, when the machine is quiet
+  retries: 0,
   reporter: [
     ['list'],
     ...(process.env.PLAYWRIGHT_JSON_OUTPUT_NAME ? [['json']] : [])
@@ -24,8 +25,8 @@ module.exports = {
     baseURL: process.env.TARGET_URL,
     // Playwright's own ffmpeg is not needed then
     video: 'off',
-    // recording takes a third of the processor, so only what failed once is recorded
-    trace: process.env.CI ? 'on-first-retry' : 'retain-on-failure',
+    // recording takes a third of the processor
+    trace: process.env.CI ? 'off' : 'retain-on-failure',
     screenshot: 'only-on-failure',
     viewport: { width: 1280, height: 800 },
     launchOptions: {
