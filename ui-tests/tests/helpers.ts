@@ -40,6 +40,9 @@ const HARMLESS = [
   /^Error: Command 'filebrowser:open-path' not registered\.\s+at \S+ \(\S+\/static\/notebook\//
 ];
 
+/** How long JupyterLab may take to start beside other work, in ms; Galata gives it 15 s. */
+const PATIENCE = 90_000;
+
 /** An error of the console with the address that it is about. */
 function told(message: ConsoleMessage): string {
   return `${message.text()} (${message.location().url})`;
@@ -80,6 +83,12 @@ export const plain = playwright.extend<{ noErrors: void }>({
 export const test = galata.extend<{ noErrors: void }>({
   noErrors: [noErrors, { auto: true }],
   autoGoto: false,
+  page: async ({ page }, use) => {
+    const wait = page.waitForCondition.bind(page);
+    page.waitForCondition = (condition, timeout = PATIENCE) =>
+      wait(condition, timeout);
+    await use(page);
+  },
   waitForApplication: async ({ baseURL }, use) => {
     await use(async page => {
       await page.waitForFunction(() => Boolean((window as any).jupyterapp));
