@@ -2,7 +2,7 @@
 # Distributed under the terms of the BSD 3-Clause License.
 """How much memory a snapshot takes, of one very large file and of very many.
 
-    python benchmarks/memory.py [--gigabytes N] [--files N] [--folder DIR]
+    python benchmarks/memory.py [--gigabytes N] [--files N] [--names N] [--folder DIR]
 
 Each snapshot is taken by the embedded engine in a process of its own; the figure is the most that
 the process ever held in memory (``ru_maxrss``), Python and all modules included, beside what a
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from _table import describe, machine, markdown, seconds
@@ -46,13 +47,13 @@ def edit_large(folder: Path) -> None:
         file.write(os.urandom(MIB))
 
 
-def many(folder: Path, files: float) -> None:
-    """Write small files, a thousand in each folder, in two levels."""
+def many(folder: Path, files: float, length: int) -> None:
+    """Write small files with names of so many characters, a thousand in each folder."""
     for number in range(int(files)):
         place = folder / f"{number // PER_FOLDER // 100:02}" / f"{number // PER_FOLDER:04}"
         if number % PER_FOLDER == 0:
             place.mkdir(parents=True)
-        (place / f"{number:07}.txt").write_text(f"file number {number}\n")
+        (place / f"{number:0{length - 4}}.txt").write_text(f"file number {number}\n")
 
 
 def edit_many(folder: Path) -> None:
@@ -97,12 +98,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=20)
     parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--names", type=int, default=36, help="characters of each file's name")
     parser.add_argument("--folder", help="where to work")
     args = parser.parse_args()
     print(describe(machine("blake3", "zstandard", "pyfastcdc")))
     for name, make, size, edit in (
         (f"one file of {args.gigabytes:g} GiB", large, args.gigabytes, edit_large),
-        (f"{args.files:,} files", many, args.files, edit_many),
+        (
+            f"{args.files:,} files with names of {args.names} characters",
+            partial(many, length=args.names),
+            args.files,
+            edit_many,
+        ),
     ):
         if not size:
             continue

@@ -11,23 +11,24 @@ import mmap
 import os
 import random
 import secrets
-import select
 import shutil
-import signal
 import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import loopfs
 import pytest
 import test_snapshot_properties as properties
 from blake3 import blake3
+from chance import often, seeded
 from engine_suite import EngineSuite, changed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killing import killed
 from snapshot_helpers import State, state_of, without_privileges, write
 from suite_base import MTIME
 from suite_moving import sent
@@ -41,8 +42,7 @@ from dotscience_jupyter.snapshots import (
     TransferError,
 )
 from dotscience_jupyter.snapshots.btrfs import BtrfsEngine, ioctls, receiving, transfer
-from dotscience_jupyter.snapshots.native import building, tree
-from dotscience_jupyter.snapshots.native import engine as native
+from dotscience_jupyter.snapshots.native import building, differing, tree
 
 pytestmark = pytest.mark.xdist_group("btrfs")
 
@@ -312,7 +312,7 @@ def test_a_comparison_reads_little(folder: Path, monkeypatch: pytest.MonkeyPatch
     write(folder / "large", random.Random(1).randbytes(3_000_000))
     write(folder / "small", "small")
     second = engine.snapshot().id
-    monkeypatch.setattr(native, "_MAX_HASHED", 1_000_000)
+    monkeypatch.setattr(differing, "_MAX_HASHED", 1_000_000)
 
     def digests(old: str, new: str, **how: bool) -> dict[str, str]:
         entries = [each.new or each.old for each in engine.diff(old, new, **how)]
@@ -355,7 +355,7 @@ def test_an_edit_in_a_large_file_is_found_without_reading_it(
         read += len(data)
         return data
 
-    monkeypatch.setattr(native, "_MAX_HASHED", 0)
+    monkeypatch.setattr(differing, "_MAX_HASHED", 0)
     monkeypatch.setattr(os, "pread", pread)
     assert changed(engine.diff(first, second)) == {"large": Change.MODIFIED}
     assert engine.diff(first, third) == []
@@ -501,7 +501,7 @@ def test_any_sequence_is_told_and_restored_as_it_was(
         engine.restore(snapshot, place / f"{number}")
         assert state_of(place / f"{number}") == state
         engine._manifests.forget(snapshot)
-    engine._base = lambda *_: None  # type: ignore[method-assign]
+    engine._settling._base = lambda *_: None  # type: ignore[method-assign]
     engine.settle()
     assert [engine._manifests.find(snapshot) for snapshot in taken] == manifests
     assert engine.verify(taken) == []
@@ -841,7 +841,7 @@ def test_a_snapshot_survives_a_power_cut(tmp_path: Path) -> None:
         engine.close()
 
 
-KILLS = 16
+KILLS = often(16, 100)
 
 
 def content_at(step: int) -> dict[str, bytes]:
@@ -850,7 +850,7 @@ def content_at(step: int) -> dict[str, bytes]:
     return files | {"large": random.Random(step // 2).randbytes(300_000), "same": b"same"}
 
 
-def work_until_killed(folder: Path, far_folder: Path, out: int, step: int) -> None:
+def work_until_killed(folder: Path, far_folder: Path, step: int, out: int) -> None:
     """Change, snapshot, settle, send to another place and clean up there and here, for ever."""
     engine, far = opened(folder, 0.0), opened(far_folder, 0.0)
     taken: list[str] = []
@@ -880,30 +880,17 @@ def work_until_killed(folder: Path, far_folder: Path, out: int, step: int) -> No
             far.gc([snapshot for snapshot in taken if far.exists(snapshot)])
 
 
+@pytest.mark.fault
 def test_killed_at_any_instant(folder: Path, tmp_path: Path) -> None:
     """Every snapshot that was returned, and not given up to gc, is there bit for bit."""
     far_folder = subvolume(tmp_path / "far")
-    rand = random.Random()
+    rand = seeded()
     good: dict[str, dict[str, int]] = {"taken": {}, "received": {}}
     step = returned = 0
     for kill in range(KILLS):
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(reading)
-                work_until_killed(folder, far_folder, writing, step)
-            finally:
-                os._exit(1)  # only after an error: the work itself never ends
-        os.close(writing)
-        if kill % 2:  # however slow the machine is, half of them get something done
-            select.select([reading], [], [])
-        time.sleep(rand.uniform(0.0, 0.15))
-        os.kill(pid, signal.SIGKILL)
-        with open(reading, "rb") as pipe:
-            said = [json.loads(text) for text in pipe.read().splitlines()]
-        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
-        for what, value, at in said:
+        work = partial(work_until_killed, folder, far_folder, step)
+        said = killed(work, rand.uniform(0.0, 0.15), told=kill % 2 == 1)
+        for what, value, at in map(json.loads, said):
             step = max(step, at)
             if what == "keep":
                 for known in good.values():

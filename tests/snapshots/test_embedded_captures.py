@@ -9,18 +9,18 @@ import fcntl
 import json
 import os
 import random
-import select
 import shutil
-import signal
 import threading
-import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import loopfs
 import pytest
 from blake3 import blake3
+from chance import often, seeded
 from engine_suite import EngineSuite, changed
+from killing import killed
 from snapshot_helpers import damage_pack, state_of, write
 from snapshot_helpers import settle as age
 from suite_freezing import FreezingSuite
@@ -42,7 +42,7 @@ from dotscience_jupyter.snapshots.embedded.captures import KEY, Captures, Resolu
 from dotscience_jupyter.snapshots.embedded.store import Store
 
 SIZE = 2 << 30
-KILLS = 12
+KILLS = often(12, 200)
 
 
 @pytest.fixture(scope="module")
@@ -673,7 +673,7 @@ def test_gc_while_a_capture_is_hashed(folder: Path, monkeypatch: pytest.MonkeyPa
 # -- faults --------------------------------------------------------------------------------------
 
 
-def work_until_killed(folder: Path, out: int, step: int) -> None:
+def work_until_killed(folder: Path, step: int, out: int) -> None:
     capturing.BUDGET = 0
     engine = opened(folder, grace=0.0)
     taken: list[str] = []
@@ -693,30 +693,18 @@ def work_until_killed(folder: Path, out: int, step: int) -> None:
             engine.gc(taken)
 
 
+@pytest.mark.fault
 def test_killed_at_any_instant(xfs: Path) -> None:
+    rand = seeded()
     for place in fresh(xfs):
         folder = place / "work"
         folder.mkdir()
         good: dict[str, int] = {}
         step = 0
         for kill in range(KILLS):
-            reading, writing = os.pipe()
-            pid = os.fork()
-            if pid == 0:
-                try:
-                    os.close(reading)
-                    work_until_killed(folder, writing, step)
-                finally:
-                    os._exit(1)
-            os.close(writing)
-            if kill % 2:
-                select.select([reading], [], [])
-            time.sleep(random.uniform(0.0, 0.6))
-            os.kill(pid, signal.SIGKILL)
-            with open(reading, "rb") as pipe:
-                said = [json.loads(line) for line in pipe.read().splitlines()]
-            assert os.waitpid(pid, 0)[1] == signal.SIGKILL
-            for what, value, at in said:
+            work = partial(work_until_killed, folder, step)
+            said = killed(work, rand.uniform(0.0, 0.6), told=kill % 2 == 1)
+            for what, value, at in map(json.loads, said):
                 step = max(step, at)
                 if what == "taken":
                     good[value] = at

@@ -25,12 +25,12 @@ from dotscience_jupyter.snapshots.embedded import (
     batching,
     capture,
     chunking,
+    newfile,
     objects,
     output,
     packs,
     pipeline,
     readahead,
-    restoring,
 )
 from dotscience_jupyter.snapshots.embedded.batching import Batches
 from dotscience_jupyter.snapshots.embedded.chunking import Cutter
@@ -546,10 +546,10 @@ def test_holes_are_what_need_not_be_written(
     data = RANDOM[:odd] + b"".join(bytes(n) if zero else RANDOM[:n] for zero, n in parts)
     with tempfile.TemporaryFile() as file:
         file.truncate(offset + len(data))
-        written = restoring._write(file.fileno(), data, offset)
+        written = newfile.write_at(file.fileno(), data, offset)
         file.seek(0)
         assert file.read() == bytes(offset) + data
-    solid = list(restoring._solid(data, offset))
+    solid = list(newfile._solid(data, offset))
     assert written == bool(solid)
     assert sum(end - start for start, end in solid) <= len(data) - sum(
         max(0, n - 2 * 4096) for zero, n in parts if zero and n > 18 * 4096

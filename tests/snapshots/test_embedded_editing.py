@@ -7,9 +7,7 @@ from __future__ import annotations
 import io
 import os
 import random
-import select
 import shutil
-import signal
 import stat
 import tempfile
 import threading
@@ -17,11 +15,14 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from chance import often, seeded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killing import killed
 from snapshot_helpers import returned_long_ago, state_of, write
 
 from dotscience_jupyter.snapshots import (
@@ -43,7 +44,7 @@ from dotscience_jupyter.snapshots.embedded import (
     pipeline,
 )
 
-KILLS = 20
+KILLS = often(20, 500)
 DAY = 86_400_000_000_000
 
 
@@ -655,7 +656,7 @@ def test_many_edit_at_once(store: EmbeddedEngine) -> None:
         assert set(files(store, snapshot)) == names
 
 
-def edit_until_killed(place: Path, out: int, base: str, step: int) -> None:
+def edit_until_killed(place: Path, base: str, step: int, out: int) -> None:
     engine = EmbeddedEngine.open_store(place, grace=0.0)
     while True:
         step += 1
@@ -672,6 +673,7 @@ def edits_of(step: int) -> list[Edit]:
     return edits
 
 
+@pytest.mark.fault
 def test_killed_while_editing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every snapshot that was returned, and not given up to gc, is there bit for bit."""
     monkeypatch.setattr(capture, "CHUNK", 16 << 10)
@@ -683,26 +685,13 @@ def test_killed_while_editing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     engine = EmbeddedEngine.open_store(place)
     base, step = engine.edit(None, []).id, 0
     engine.close()
-    rand = random.Random()
+    rand = seeded()
     for kill in range(KILLS):
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(reading)
-                edit_until_killed(place, writing, base, step)
-            finally:
-                os._exit(1)  # only after an error: the work itself never ends
-        os.close(writing)
-        if kill % 2:
-            select.select([reading], [], [], 30)
-        time.sleep(rand.uniform(0.0, 0.1))
-        os.kill(pid, signal.SIGKILL)
-        with open(reading, encoding="ascii") as pipe:
-            said = [line.split() for line in pipe.read().splitlines()]
-        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        work = partial(edit_until_killed, place, base, step)
+        said = killed(work, rand.uniform(0.0, 0.1), told=kill % 2 == 1)
         if said:
-            step, base = int(said[-1][0]), said[-1][1]
+            text, base = said[-1].split()
+            step = int(text)
         engine = EmbeddedEngine.open_store(place, grace=0.0)
         assert engine.verify([base]) == []
         expected: dict[str, bytes] = {}

@@ -9,16 +9,14 @@ import io
 import json
 import os
 import random
-import select
 import shutil
-import signal
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from chance import often, seeded
+from killing import END, killed
 from snapshot_helpers import State, settle, state_of, write
 from transfer_helpers import shrink, some_files
 
@@ -39,8 +37,8 @@ def tell(to: int, line: str) -> None:
     os.write(to, f"{line}\n".encode())
 
 
-class Killed:
-    """Forks processes that get killed while they work.
+class Kills:
+    """Has processes killed while they work.
 
     Of those that come to an end, how long each is let live follows from how far the ones before it
     came, so that on any machine about half of them are killed before they are done.
@@ -52,32 +50,19 @@ class Killed:
         self.begun = self.midway = 0
 
     def run(self, work: Callable[[Callable[[str], None]], None]) -> list[str]:
-        """Return what one said before it was killed, and "end" if it was done.
+        """Return what one said before it was killed, and END if it was done.
 
         Three of four are waited for until they say something, however slow the machine is.
         """
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(reading)
-                work(partial(tell, writing))
-                os.write(writing, b"end\n")
-                time.sleep(300)
-            finally:
-                os._exit(1)  # only after an error
-        os.close(writing)
-        if self.rand.random() < 0.75:
-            select.select([reading], [], [])
-        time.sleep(self.rand.uniform(0.0, self.span))
-        os.kill(pid, signal.SIGKILL)
-        with open(reading, "rb") as pipe:
-            said = pipe.read().decode().splitlines()
-        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        said = killed(
+            lambda out: work(partial(tell, out)),
+            self.rand.uniform(0.0, self.span),
+            told=self.rand.random() < 0.75,
+        )
         self.begun += "begin" in said
-        self.midway += "begin" in said and "end" not in said
+        self.midway += "begin" in said and END not in said
         if "begin" in said:
-            self.span = min(max(self.span * (0.9 if "end" in said else 1.1), 0.002), 1.0)
+            self.span = min(max(self.span * (0.9 if END in said else 1.1), 0.002), 1.0)
         return said
 
 
@@ -118,12 +103,12 @@ def test_killed_at_any_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(database, "MERGE_FROM", 6)
     folder, place = tmp_path / "work", tmp_path / "store"
     folder.mkdir()
-    killed = Killed()
+    kills = Kills()
     good: dict[str, int] = {}
     step = 0
     returned = 0
     for kill in range(KILLS):
-        said = killed.run(partial(work_until_killed, folder, place, step))
+        said = kills.run(partial(work_until_killed, folder, place, step))
         for what, value, at in map(json.loads, said):
             step = max(step, at)
             if what == "taken":
@@ -157,7 +142,7 @@ def test_killed_while_it_collects(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A process that does nothing but gc: what is kept is whole, and the next one completes it."""
     monkeypatch.setattr(database, "PACK_LIMIT", 32 << 10)
     folder, place = tmp_path / "work", tmp_path / "store"
-    killed = Killed()
+    kills = Kills()
     states: dict[str, State] = {}
     freed = 0
 
@@ -171,13 +156,13 @@ def test_killed_while_it_collects(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with contextlib.closing(EmbeddedEngine(folder, place, grace=0.0)) as engine:
             for number in range(3):  # each leaves garbage in what is kept of the others
                 for name in ("a", "b", "c"):
-                    if killed.rand.random() < 0.5 or not kill:
-                        write(folder / name, killed.rand.randbytes(killed.rand.randrange(20_000)))
+                    if kills.rand.random() < 0.5 or not kill:
+                        write(folder / name, kills.rand.randbytes(kills.rand.randrange(20_000)))
                 write(folder / "last", f"{kill} {number}")
                 states[engine.snapshot().id] = state_of(folder)
         states = dict(list(states.items())[-2:])
-        said = killed.run(collect)
-        freed += "end" in said and int(said[1]) > 0
+        said = kills.run(collect)
+        freed += END in said and int(said[1]) > 0
         with contextlib.closing(EmbeddedEngine(folder, place, grace=0.0)) as engine:
             assert engine.verify(states) == []
             assert engine.verify(info.id for info in engine.snapshots()) == []
@@ -189,7 +174,7 @@ def test_killed_while_it_collects(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 engine.gc(states)
                 assert {info.id for info in engine.snapshots()} == set(states)
                 assert list((place / "tmp").iterdir()) == []
-    assert killed.midway >= KILLS // 4, "too few kills fell into a collection"
+    assert kills.midway >= KILLS // 4, "too few kills fell into a collection"
     assert freed, "none was ever completed"
 
 

@@ -147,6 +147,25 @@ def test_snapshots_and_gc(folder: Path, tmp_path: Path, monkeypatch: pytest.Monk
     check(recorder, history, folder, tmp_path)
 
 
+def test_a_store_in_the_making(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What of it was on the disk is taken for a store or for none, and can be used."""
+    recorder = Recorder(tmp_path / "store")
+    with recorder.recording(monkeypatch):
+        engine = EmbeddedEngine(folder, tmp_path / "store")
+        snapshot = engine.snapshot().id
+        engine.close()
+    rand = seeded()
+    for count in range(len(recorder) + 1):
+        for _ in range(6):
+            recorder.mixture(count, rand).write_to(tmp_path / "cut")
+            engine = EmbeddedEngine(folder, tmp_path / "cut")
+            assert engine.snapshots() == [] or engine.verify([snapshot]) == []
+            engine.close()
+            shutil.rmtree(tmp_path / "cut")
+
+
 def test_receiving(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_parts(monkeypatch)
     sender = EmbeddedEngine(folder, tmp_path / "sender")
@@ -165,8 +184,8 @@ def test_receiving(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     history = History(recorder)
     with recorder.recording(monkeypatch):
         receiver = EmbeddedEngine(other, tmp_path / "store", grace=0.0)
-        for snapshot, state, stream in streams:
-            assert receiver.receive(io.BytesIO(stream)) == snapshot
+        for snapshot, state, sent in streams:
+            assert receiver.receive(io.BytesIO(sent)) == snapshot
             history.took(snapshot, state)
         receiver.close()
     sender.close()

@@ -8,13 +8,14 @@ import errno
 import os
 import random
 import shutil
-import signal
 import struct
 import time
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from chance import seeded
+from killing import killed
 from snapshot_helpers import State, settle, state_of, write
 
 from dotscience_jupyter.snapshots import (
@@ -557,6 +558,7 @@ def test_nothing_that_can_be_read_is_dropped_by_gc_after_damage(place: Place) ->
     assert engine.verify([second, last]) == []
 
 
+@pytest.mark.fault
 def test_killed_while_it_repairs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the instant, doing it again gives what it would have given."""
     first, second, _ = place.ids
@@ -572,19 +574,11 @@ def test_killed_while_it_repairs(place: Place, monkeypatch: pytest.MonkeyPatch) 
     place.check(engine, lost)
     engine.close()
     took = time.monotonic() - started
-    rand = random.Random()
+    rand = seeded()
     for _ in range(6):
         shutil.rmtree(place.store)
         shutil.copytree(keep, place.store)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                place.opened().repair(place.ids)
-            finally:
-                os._exit(0)
-        time.sleep(rand.uniform(0, took))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        killed(lambda _: place.opened().repair(place.ids), rand.uniform(0, took))
         engine = place.opened()
         assert {(p.snapshot, p.path) for p in engine.repair(place.ids).lost} == lost
         place.check(engine, lost)

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import random
-import select
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import pytest
 import zstandard
 from blake3 import blake3
 from chance import often, seeded
+from killing import END, killed
 from snapshot_helpers import State, state_of, write
 from transfer_helpers import (
     Record,
@@ -127,11 +127,12 @@ def arrived_whole(there: Place, snapshot: str, state: State, out: Path) -> None:
 # -- cut -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault
 def test_cut_anywhere_again_and_again(
     here: Place, there: Place, tmp_path: Path, small_steps: None
 ) -> None:
     """However often it is cut it comes to its end, and little is sent twice."""
-    rand = random.Random()
+    rand = seeded()
     base: str | None = None
     for round_ in range(3):
         state = fill(here.folder, round_)
@@ -423,6 +424,7 @@ def test_damaged_content_is_not_sent(here: Place, there: Place) -> None:
 # -- damaged and forged --------------------------------------------------------------------------
 
 
+@pytest.mark.fault
 def test_damage_at_random_bytes(
     here: Place, there: Place, tmp_path: Path, small_steps: None
 ) -> None:
@@ -432,7 +434,7 @@ def test_damage_at_random_bytes(
     state = fill(here.folder, 2)
     second = here.engine.snapshot().id
     stream = here.sent(second, first)
-    rand = random.Random()
+    rand = seeded()
     for _ in range(60):
         damaged = bytearray(stream)
         for _ in range(rand.choice((1, 1, 5))):
@@ -818,13 +820,11 @@ def test_receiving_beside_gc_and_merging(
 # -- kills ---------------------------------------------------------------------------------------
 
 
-def receive_until_killed(place: Place, streams: list[bytes], out: int) -> None:
+def receive_all(place: Place, streams: list[bytes], out: int) -> None:
     engine = place.again()
     os.write(out, b"begin\n")
     for data in streams:
         os.write(out, engine.receive(Slow(data)).encode() + b"\n")
-    os.write(out, b"end\n")
-    time.sleep(300)
 
 
 @pytest.mark.fault
@@ -854,27 +854,13 @@ def test_killed_while_receiving(
         resumed += bool(tokens)
         todo = [(s, b) for s, b in plan if s not in known][:2]
         streams = [here.sent(s, b, tokens.get(s, "")) for s, b in todo]
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.close(reading)
-                receive_until_killed(there, streams, writing)
-            finally:
-                os._exit(1)
-        os.close(writing)
-        if kill % 4:  # however slow the machine is, some get something done
-            select.select([reading], [], [])
-        time.sleep(rand.uniform(0.0, span))
-        os.kill(pid, signal.SIGKILL)
-        with open(reading, "rb") as pipe:
-            said = pipe.read().decode().split()
-        assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+        work = functools.partial(receive_all, there, streams)
+        said = killed(work, rand.uniform(0.0, span), told=kill % 4 > 0)
         if "begin" in said:
-            midway += "end" not in said
-            span = min(max(span * (0.9 if "end" in said else 1.1), 0.005), 2.0)
+            midway += END not in said
+            span = min(max(span * (0.9 if END in said else 1.1), 0.005), 2.0)
         engine = there.again()
-        returned = [snapshot for snapshot in said if snapshot not in ("begin", "end")]
+        returned = [snapshot for snapshot in said if snapshot not in ("begin", END)]
         assert all(map(engine.exists, returned))
         arrived += len(returned)
         known = [info.id for info in engine.snapshots()]

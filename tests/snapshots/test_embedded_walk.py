@@ -71,6 +71,34 @@ def test_a_listing_gives_back_what_was_put_in() -> None:
     assert (list(listing.EMPTY), listing.EMPTY.raw(), listing.EMPTY.fingerprints()) == ([], {}, {})
 
 
+def test_a_listing_keeps_nothing_twice_and_notices_what_an_entry_says() -> None:
+    now = (0o100640, 7, 5, 6, 1)
+    raw: dict[str, bytes | None] = {
+        "f": objects.encode_file("f", 0o640, 5, 7, bytes(32), b"", 9),
+        "link": objects.encode_link("link", 5, "f"),
+        "listed": objects.encode_file("listed", 0o640, 5, 7, bytes(32), bytes(32), captured=False),
+    }
+    prints = {"f": now, "link": (0o120777, 1, 5, 6, 2), "listed": now}
+    packed = Listing.of(raw, prints)
+    assert packed.raw() == raw
+    assert packed.fingerprints() == prints
+    # a byte for what each is, and what only the entry says: digests, a group, where a link leads
+    assert len(packed.entries) == (1 + 32 + 8) + (1 + 1) + (1 + 64)
+    assert packed.unsure_names() == {"f"}
+    later = (0o100640, 7, 5, 99, 1)
+    assert packed.same_entries(Listing.of(raw, {**prints, "f": later})), "only the ctime is another"
+    assert packed.same_entries(Listing.of(raw, {**prints, "f": None})), "it is not known any more"
+    for entry, print_ in (
+        (objects.encode_file("f", 0o640, 8, 7, bytes(32), b"", 9), (0o100640, 7, 8, 6, 1)),
+        (objects.encode_file("f", 0o600, 5, 7, bytes(32), b"", 9), (0o100600, 7, 5, 6, 1)),
+        (objects.encode_file("f", 0o640, 5, 8, bytes(32), b"", 9), (0o100640, 8, 5, 6, 1)),
+        (objects.encode_file("f", 0o640, 5, 7, bytes(31) + b"1", b"", 9), now),
+    ):
+        other = Listing.of({**raw, "f": entry}, {**prints, "f": print_})
+        assert other.raw()["f"] == entry
+        assert not packed.same_entries(other)
+
+
 def test_little_memory_for_a_file(folder: Path) -> None:
     count = 5000
     raw: dict[str, bytes | None] = {}
@@ -78,7 +106,7 @@ def test_little_memory_for_a_file(folder: Path) -> None:
     for number in range(count):
         name = f"image-{number:06}.png"
         raw[name] = objects.encode_file(name, 0o644, 10**18, number, os.urandom(32), b"")
-        prints[name] = (0o100644, number, 10**18 + number, 10**18 + number, number + 1)
+        prints[name] = (0o100644, number, 10**18, 10**18 + number, number + 1)
     root = scan.Folder()
     root.listing = Listing.of(raw, prints)
     root.tree, root.rules_id, root.files = bytes(32), bytes(16), count
@@ -93,7 +121,7 @@ def test_little_memory_for_a_file(folder: Path) -> None:
     assert loaded is not None
     assert loaded[0].listing == root.listing
     assert loaded[1] == "generation"
-    assert size / count < 150
+    assert size / count < 95
     # a folder at a time: what is read is not held twice, apart from a buffer
     assert peak - size < 1.2 * size + (1 << 19)
 
@@ -104,7 +132,7 @@ def test_a_cache_of_another_version_is_no_cache(folder: Path) -> None:
     first = engine.snapshot()
     engine.close()
     cache = folder.parent / "store" / "stat-cache"
-    cache.write_bytes(cache.read_bytes().replace(b"dsstat3\n", b"dsstat2\n"))
+    cache.write_bytes(cache.read_bytes().replace(b"dsstat4\n", b"dsstat3\n"))
     assert statcache.load(store.Store(folder.parent / "store")) is None
     assert opened(folder).snapshot() == first
 
@@ -241,6 +269,7 @@ def test_a_pack_set_is_what_its_packs_are(folder: Path) -> None:
         for digest in (every[number].digest(0), every[choice.randrange(len(every))].digest(1)):
             expected = {every[at].name for at in held if every[at].find(digest) >= 0}
             assert {pack.name for pack, _ in found.places(digest)} == expected
+            assert found.first(digest) == next(found.places(digest), None)
     assert found._table is not None, "it was searched often enough"
 
 
@@ -276,3 +305,20 @@ def test_a_pack_is_closed_when_it_holds_many_objects(
     objects_before = engine.usage().extra["objects"]
     engine.snapshot()
     assert engine.usage().extra["objects"] == objects_before + 2, "the folder and the root"
+
+
+def test_packs_that_were_closed_for_their_objects_are_not_merged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PACK_OBJECTS", 50)
+    monkeypatch.setattr(database, "MERGE_FROM", 6)
+    base = database.Database(store.Store(folder.parent / "store"))
+    fill(base, range(400))
+    assert [len(pack) for pack in base.packs] == [50] * 8
+    for number in range(1000, 1005):
+        fill(base, range(number, number + 1))
+    base.merge_small()
+    assert len(base.packs) == 13, "5 are small"
+    fill(base, range(1005, 1006))
+    base.merge_small()
+    assert sorted(len(pack) for pack in base.packs) == [6] + [50] * 8

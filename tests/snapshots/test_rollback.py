@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from chance import often, seeded
+from killing import END, killed
 from snapshot_helpers import settle, state_of, write
 from suite_returning import fill, stir
 from test_embedded_store import forge
@@ -27,8 +29,13 @@ from dotscience_jupyter.snapshots import (
     Kind,
     SnapshotError,
 )
-from dotscience_jupyter.snapshots import rollback as going_back
 from dotscience_jupyter.snapshots.embedded import objects, packs
+from dotscience_jupyter.snapshots.rollback.doing import Doing
+from dotscience_jupyter.snapshots.rollback.going_back import HOLD
+from dotscience_jupyter.snapshots.rollback.plan import STAGE
+from dotscience_jupyter.snapshots.rollback.planning import merged
+
+KILLS = often(6, 100)
 
 
 @pytest.fixture
@@ -42,6 +49,7 @@ def opened(folder: Path) -> EmbeddedEngine:
     return EmbeddedEngine(folder, folder.parent / "store", grace=0.0)
 
 
+@pytest.mark.fault
 def test_killed_at_any_instant(folder: Path) -> None:
     """Each file is the old or the new one; doing it again completes it and leaves nothing over."""
     fill(folder)
@@ -61,22 +69,15 @@ def test_killed_at_any_instant(folder: Path) -> None:
     assert state_of(folder, folder_times=True) == then
     engine.hold([before.id], "test")
     engine.close()
-    rand = random.Random()
-    killed = 0
-    for _ in range(6):
+    rand = seeded()
+    midway = 0
+    for _ in range(KILLS):
         engine = opened(folder)
         engine.rollback(before.id)
         assert state_of(folder, folder_times=True) == now
         engine.close()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                opened(folder).rollback(target)
-            finally:
-                os._exit(0)
-        time.sleep(rand.uniform(0, took))
-        os.kill(pid, signal.SIGKILL)
-        killed += os.waitpid(pid, 0)[1] == signal.SIGKILL
+        said = killed(lambda _: opened(folder).rollback(target), rand.uniform(0, took))
+        midway += END not in said
         for path, what in state_of(folder).items():
             if what[0] == "file" and not path.startswith(".dotscience-restore"):
                 contents = {
@@ -90,7 +91,7 @@ def test_killed_at_any_instant(folder: Path) -> None:
         assert engine.exists(before.id)
         assert engine.verify([before.id, target]) == []
         engine.close()
-    assert killed, "none was killed before it was done"
+    assert midway, "none was killed before it was done"
 
 
 def shuffle(folder: Path, rand: random.Random) -> None:
@@ -128,9 +129,9 @@ def shuffle(folder: Path, rand: random.Random) -> None:
                 raise
 
 
+@pytest.mark.fault
 def test_from_any_state_to_any_other(folder: Path) -> None:
-    seed = random.randrange(10**9)
-    rand = random.Random(seed)
+    rand = seeded()
     engine = opened(folder)
     states = []
     for _ in range(8):
@@ -142,11 +143,11 @@ def test_from_any_state_to_any_other(folder: Path) -> None:
         now = state_of(folder)
         target, then = rand.choice(states)
         before = engine.rollback(target)
-        assert state_of(folder) == then, seed
-        assert engine.changes(target) == [], seed
+        assert state_of(folder) == then
+        assert engine.changes(target) == []
         # a folder's time is that of the last change that a snapshot saw, so not compared with then
         for entry in engine.walk(target):
-            assert (folder / entry.path).lstat().st_mtime_ns == entry.mtime_ns, (seed, entry.path)
+            assert (folder / entry.path).lstat().st_mtime_ns == entry.mtime_ns, entry.path
         states.append((before.id, now))
 
 
@@ -173,7 +174,7 @@ def test_what_it_was_is_held_when_it_is_killed(folder: Path) -> None:
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
     assert (folder / "f").read_text() == "now"
     engine.gc([target])
-    (held,) = [info for info in engine.snapshots() if going_back.HOLD in info.holds]
+    (held,) = [info for info in engine.snapshots() if HOLD in info.holds]
     with engine.open(held.id, "f") as file:
         assert file.read() == b"now"
     engine.rollback(target)
@@ -261,7 +262,7 @@ def test_other_file_systems_below(folder: Path) -> None:
         engine.rollback(target)
         assert state_of(folder, folder_times=True) == then
         # what one that was killed left there goes as well
-        write(other / going_back.STAGE / "new" / "x", "x")
+        write(other / STAGE / "new" / "x", "x")
         engine.rollback(target)
         assert state_of(folder, folder_times=True) == then
         engine.close()
@@ -275,16 +276,16 @@ def test_one_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = engine.snapshot().id
     write(folder / "f", "now")
     errors: list[str] = []
-    real = going_back._Doing.run
+    real = Doing.run
 
-    def run(this: going_back._Doing) -> None:
-        monkeypatch.setattr(going_back._Doing, "run", real)
+    def run(this: Doing) -> None:
+        monkeypatch.setattr(Doing, "run", real)
         with pytest.raises(SnapshotError) as caught:
             opened(folder).rollback(target)
         errors.append(str(caught.value))
         real(this)
 
-    monkeypatch.setattr(going_back._Doing, "run", run)
+    monkeypatch.setattr(Doing, "run", run)
     engine.rollback(target)
     assert "Another rollback" in errors[0]
     assert (folder / "f").read_text() == "then"
@@ -321,15 +322,15 @@ def test_what_others_do_meanwhile_is_not_undone(
     (folder / "folder").unlink()
     write(folder / "folder" / "below", "b")
     write(folder / "gone" / "f", "goes")
-    real = going_back._Doing.run
+    real = Doing.run
     states = []
 
-    def run(this: going_back._Doing) -> None:
+    def run(this: Doing) -> None:
         meddle(folder)
         states.append(state_of(folder))
         real(this)
 
-    monkeypatch.setattr(going_back._Doing, "run", run)
+    monkeypatch.setattr(Doing, "run", run)
     told = ""
     try:
         before = engine.rollback(target).id
@@ -344,7 +345,7 @@ def test_what_others_do_meanwhile_is_not_undone(
         if what[0] == "file" and path != "touched" and not path.startswith(".dotscience"):
             digest = blake3(what[2]).hexdigest()
             assert digest in frozen or after.get(path) == what, path
-    monkeypatch.setattr(going_back._Doing, "run", real)
+    monkeypatch.setattr(Doing, "run", real)
     if told:
         engine.rollback(target)
     assert {path: after for path, after in state_of(folder).items() if path in then} == then
@@ -373,9 +374,9 @@ def test_walks_are_merged_by_names() -> None:
     first = entries("a", "a b", "a/c", "d")
     second = entries("a", "a/b", "a/c", "e")
     with pytest.raises(AssertionError):
-        list(going_back._merged(iter(first), iter(second)))
+        list(merged(iter(first), iter(second)))
     first = entries("a", "a/c", "a b", "d")
-    found = [(p, bool(a), bool(b)) for p, a, b in going_back._merged(iter(first), iter(second))]
+    found = [(p, bool(a), bool(b)) for p, a, b in merged(iter(first), iter(second))]
     assert found == [
         ("a", True, True),
         ("a/b", False, True),

@@ -37,10 +37,12 @@ def test_everything_inside_passes_in_the_machine(
         if REQUIRED:
             raise
         pytest.skip(f"no ZFS here, and no virtual machine: {error}")
+    named = ("DOTSCIENCE_SEED", "DOTSCIENCE_THOROUGH")
+    chance = {name: os.environ[name] for name in named if name in os.environ}
     status = machine.run(
         [str(machine.HERE / "tests.sh"), sys.executable],
         out=tmp_path,
-        environment={"DOTSCIENCE_ZFS_TESTS": WHICH},
+        environment={"DOTSCIENCE_ZFS_TESTS": WHICH, **chance},
         timeout=SECONDS,
     )
     console = capfd.readouterr()
@@ -65,4 +67,4 @@ def test_everything_inside_passes_in_the_machine(
     print(summary)
     if status or bad:
         pytest.fail(f"{summary}\n{console.out}{console.err}", pytrace=False)
-    assert passed >= 20, f"too few tests ran\n{summary}"
+    assert passed >= 15, f"too few tests ran\n{summary}"

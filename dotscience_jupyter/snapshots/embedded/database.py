@@ -28,12 +28,12 @@ from .store import NoRoomError, Store, fsync_folder, writing
 
 PACK_LIMIT = 1 << 28
 """A pack is closed when it has grown to this many bytes,"""
-PACK_OBJECTS = 1 << 17
+PACK_OBJECTS = 1 << 16
 """or holds this many objects: while it is written, its index takes a lot of memory."""
 MERGE_FROM = 40
 """Small packs are merged when there are this many."""
 MERGE_LIMIT = 1 << 24
-"""Packs below this size are small."""
+"""Packs below this size are small, unless they were closed for their number of objects."""
 
 _OPEN_PACKS = 64
 _Read = TypeVar("_Read")
@@ -117,7 +117,7 @@ class Database:
 
     def find(self, digest: bytes) -> tuple[Pack, int] | None:
         """Return where an object is, or None."""
-        return next(self._packs.places(digest), None)
+        return self._packs.first(digest)
 
     def has(self, digest: bytes) -> bool:
         """Whether the object is stored."""
@@ -265,7 +265,7 @@ class Database:
         together, so that an object is copied a number of times that grows with the logarithm of
         what is stored.
         """
-        small = sorted((p for p in self.packs if p.size < MERGE_LIMIT), key=lambda p: p.size)
+        small = sorted((p for p in self.packs if _is_small(p)), key=lambda p: p.size)
         if len(small) < MERGE_FROM:
             return
         total, count = 0, 0
@@ -337,7 +337,7 @@ class Session:
             return True
         return (
             any(digest in writer for writer, _ in self._closing)
-            or next(self._closed.places(digest), None) is not None
+            or self._closed.first(digest) is not None
             or self._database.has(digest)
         )
 
@@ -402,3 +402,7 @@ class Session:
             writer.abort()
         self._closing = ()
         self._closed = PackSet()
+
+
+def _is_small(pack: Pack) -> bool:
+    return pack.size < MERGE_LIMIT and len(pack) < PACK_OBJECTS

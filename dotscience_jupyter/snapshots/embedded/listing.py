@@ -9,6 +9,7 @@ process, so there is no object for each of them: they are unpacked for one folde
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from dataclasses import dataclass
 from . import objects
 from .capture import Fingerprint
 
-_PRINT = struct.Struct("<IQqqQ")
+_PRINT = struct.Struct("<HQqqQ")
 _UNKNOWN = bytes(_PRINT.size)
 """In place of a fingerprint: no file has a mode of 0, so that nothing is ever equal to it."""
+_SHORT = 0x40
+"""Set in the kind of an entry whose mode, time and size are those of the fingerprint: they are
+not kept twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,8 @@ class Listing:
     prints
         A row for each name; zeros where the file must be read again in any case.
     entries, lengths
-        The encoded entries without their names, and how long each is: 0 for a file that was not
-        read (see Walk).
+        The encoded entries without what the other columns say, and how long each is: 0 for a file
+        that was not read (see Walk).
     unsure
         Whether a file has to be looked at each time, even where changes are told of: one whose
         fingerprint is not known, or one with names that may be outside of what is watched.
@@ -53,18 +57,18 @@ class Listing:
         if not raw:
             return EMPTY
         names = objects.sorted_names(raw)
-        entries = [_nameless(raw[name]) for name in names]
         rows = [_pack(prints[name]) for name in names]
+        entries = [_shortened(raw[name], row) for name, row in zip(names, rows, strict=True)]
         return cls(
             os.fsencode("/".join(names)),
             b"".join(rows),
             b"".join(entries),
-            struct.pack(f"<{len(entries)}I", *map(len, entries)),
+            struct.pack(f"<{len(entries)}H", *map(len, entries)),
             _UNKNOWN in rows or any(entry[0] & objects.HARD_LINKED for entry in entries if entry),
         )
 
     def __len__(self) -> int:
-        return len(self.lengths) // 4
+        return len(self.lengths) // 2
 
     def __iter__(self) -> Iterator[str]:
         return iter(os.fsdecode(self.names).split("/") if self.names else ())
@@ -77,13 +81,13 @@ class Listing:
         """Return the encoded entries by name; None for a file that was not read."""
         found: dict[str, bytes | None] = {}
         at = 0
-        head = objects.ENTRY_HEAD.size
         entries = self.entries
         names = self.names.split(b"/") if self.names else ()
-        for name, length in zip(names, struct.unpack(f"<{len(self)}I", self.lengths), strict=True):
+        lengths = struct.unpack(f"<{len(self)}H", self.lengths)
+        prints = _PRINT.iter_unpack(self.prints)
+        for name, length, print_ in zip(names, lengths, prints, strict=True):
             end = at + length
-            entry = entries[at : at + head] + name + entries[at + head : end] if length else None
-            found[os.fsdecode(name)] = entry
+            found[os.fsdecode(name)] = _whole(entries[at:end], name, print_) if length else None
             at = end
         return found
 
@@ -100,11 +104,13 @@ class Listing:
 
     def same_entries(self, other: Listing) -> bool:
         """Whether a folder object with the other's entries would be the same."""
-        return self is other or (
-            self.lengths == other.lengths
-            and self.names == other.names
-            and self.entries == other.entries
-        )
+        if self is other:
+            return True
+        if self.names != other.names:
+            return False
+        if self.prints == other.prints:
+            return self.lengths == other.lengths and self.entries == other.entries
+        return self.raw() == other.raw()
 
 
 def is_known(print_: Fingerprint) -> bool:
@@ -112,11 +118,29 @@ def is_known(print_: Fingerprint) -> bool:
     return print_[0] != 0
 
 
-def _nameless(entry: bytes | None) -> bytes:
+def _shortened(entry: bytes | None, row: bytes) -> bytes:
+    """Return an entry without its name, and without what the packed fingerprint says as well."""
     if not entry:
         return b""
-    head = objects.ENTRY_HEAD.size
-    return entry[:head] + entry[head + objects.ENTRY_HEAD.unpack_from(entry)[-1] :]
+    head = objects.ENTRY_HEAD
+    code, mode, mtime_ns, size, length = head.unpack_from(entry)
+    rest = entry[head.size + length :]
+    print_ = _PRINT.unpack(row)
+    if (mode, size, mtime_ns) == (stat.S_IMODE(print_[0]), *print_[1:3]):
+        return bytes((code | _SHORT,)) + rest
+    return entry[: head.size] + rest
+
+
+def _whole(short: bytes, name: bytes, print_: Fingerprint) -> bytes:
+    """Return the entry that :func:`_shortened` made this of."""
+    head = objects.ENTRY_HEAD
+    code = short[0]
+    if not code & _SHORT:
+        return short[: head.size] + name + short[head.size :]
+    mode, size, mtime_ns = print_[:3]
+    return (
+        head.pack(code & ~_SHORT, stat.S_IMODE(mode), mtime_ns, size, len(name)) + name + short[1:]
+    )
 
 
 def _pack(print_: Fingerprint | None) -> bytes:

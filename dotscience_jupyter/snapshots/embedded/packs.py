@@ -217,6 +217,11 @@ class Pack:
         """Return how many bytes of the file an object takes, its record's head included."""
         return self._columns.stored[at] + RECORD.size
 
+    def extent(self, at: int) -> tuple[int, int]:
+        """Return where an object's record starts and ends."""
+        start = self._columns.offsets[at]
+        return start, start + RECORD.size + self._columns.stored[at]
+
     def _fd(self) -> Handle:
         handle = self._handle
         if handle is None:
@@ -279,9 +284,10 @@ class Pack:
     def unproven(self, at: int, stored: Data) -> Data:
         """Return an object from its stored form, for those who prove it in another way."""
         columns = self._columns
-        if columns.codecs[at] == REFERENCE and self._elsewhere is not None:
+        codec = columns.codecs[at]
+        if codec == REFERENCE and self._elsewhere is not None:
             return self._elsewhere(bytes(stored), columns.lengths[at])
-        return decompress(columns.codecs[at], stored, columns.lengths[at])
+        return decompress(codec, stored, columns.lengths[at])
 
     def check(self, at: int) -> None:
         """Raise CorruptStoreError unless an object and its record's head are as they should be."""

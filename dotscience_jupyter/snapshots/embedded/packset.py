@@ -47,16 +47,31 @@ class PackSet:
 
     def places(self, digest: bytes) -> Iterator[tuple[Pack, int]]:
         """Yield each pack that holds an object, and where in its index."""
-        table = self._table or self._paid_for()
-        for pack in self.packs if table is None else table.candidates(digest):
+        for pack in self._candidates(digest):
             at = pack.find(digest)
             if at >= 0:
                 yield pack, at
 
+    def first(self, digest: bytes) -> tuple[Pack, int] | None:
+        """Return a pack that holds an object, and where in its index; None if there is none."""
+        for pack in self._candidates(digest):
+            at = pack.find(digest)
+            if at >= 0:
+                return pack, at
+        return None
+
+    def _candidates(self, digest: bytes) -> Iterable[Pack]:
+        """Return the packs that may hold an object."""
+        packs = self.packs
+        if len(packs) <= _FEW:
+            return packs
+        table = self._table or self._paid_for()
+        return packs if table is None else table.candidates(digest)
+
     def _paid_for(self) -> _Table | None:
         packs = self.packs
         self._asked += len(packs)
-        if len(packs) <= _FEW or self._asked < self._objects:
+        if self._asked < self._objects:
             return None
         table = _Table(packs)
         with self._lock:

@@ -15,10 +15,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
+from blake3 import blake3
+
 from dotscience_jupyter.snapshots.engine import CorruptStoreError
 
 from .output import Data
-from .packs import RECORD, Handle, Pack, hash_bytes
+from .packs import RECORD, Handle, Pack
 from .trees import Trees
 
 RUN = 1 << 23
@@ -34,8 +36,9 @@ _OPEN = 32
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
-_Place = tuple[int, int, int]
-"""Where an object's record is, its position in the index, and its number among what is wanted."""
+_Place = tuple[int, int, int, int]
+"""Where an object's record starts and ends, its position in the index, and its number among what
+is wanted."""
 
 
 class Reader:
@@ -67,10 +70,10 @@ class Reader:
                 yield number, self._trees.read_chunk(digest, length)
             else:
                 pack, at = found
-                places.setdefault(pack, []).append((pack.offset(at), at, number))
+                places.setdefault(pack, []).append((*pack.extent(at), at, number))
         for pack, found_there in places.items():
             found_there.sort()
-            for run in _runs(pack, found_there, RUN):
+            for run in _runs(found_there, RUN):
                 yield from self._read_run(pack, run, wanted)
 
     def _read_run(
@@ -78,8 +81,8 @@ class Reader:
     ) -> Iterator[tuple[int, Data]]:
         """Yield the objects of a run: in parts while the page cache has them, then at one go."""
         done = 0
-        for part in _runs(pack, run, _PART):
-            start, length = _extent(pack, part)
+        for part in _runs(run, _PART):
+            start, length = _extent(part)
             data = self._cached(pack, start, length)
             if data is None:
                 break
@@ -87,7 +90,7 @@ class Reader:
             done += len(part)
         if done < len(run):
             rest = run[done:]
-            yield from self._objects(pack, rest, self.fetch(pack, *_extent(pack, rest)), wanted)
+            yield from self._objects(pack, rest, self.fetch(pack, *_extent(rest)), wanted)
 
     def _objects(
         self,
@@ -96,22 +99,19 @@ class Reader:
         data: memoryview | None,
         wanted: Sequence[tuple[bytes, int]],
     ) -> Iterator[tuple[int, Data]]:
-        start = places[0][0]
-        for offset, at, number in places:
+        first = places[0][0]
+        for start, end, at, number in places:
             digest, length = wanted[number]
-            yield number, self._object(pack, at, data, offset - start, digest, length)
-
-    def _object(
-        self, pack: Pack, at: int, data: memoryview | None, offset: int, digest: bytes, length: int
-    ) -> Data:
-        if data is not None and pack.length(at) == length:
-            try:
-                found = pack.unproven(at, data[offset + RECORD.size : offset + pack.stored(at)])
-                if hash_bytes(found) == digest:
-                    return found
-            except CorruptStoreError:
-                pass  # there may be another copy
-        return self._trees.read_chunk(digest, length)
+            found: Data | None = None
+            if data is not None and pack.length(at) == length:
+                stored = data[start - first + RECORD.size : end - first]
+                try:  # noqa: SIM105  # this runs for every file
+                    found = pack.unproven(at, stored)
+                except CorruptStoreError:
+                    pass  # there may be another copy
+            if found is None or blake3(found).digest() != digest:
+                found = self._trees.read_chunk(digest, length)
+            yield number, found
 
     def fetch(self, pack: Pack, offset: int, length: int) -> memoryview | None:
         """Return a part of a pack; None if it cannot be read, which may have many reasons.
@@ -204,21 +204,23 @@ class Reader:
             self._open.clear()
 
 
-def _extent(pack: Pack, places: list[_Place]) -> tuple[int, int]:
+def _extent(places: list[_Place]) -> tuple[int, int]:
     """Return where some places start, and how many bytes they take with what is between them."""
     start = places[0][0]
-    return start, max(offset + pack.stored(at) for offset, at, _ in places) - start
+    return start, max(end for _, end, _, _ in places) - start
 
 
-def _runs(pack: Pack, places: list[_Place], limit: int) -> Iterator[list[_Place]]:
+def _runs(places: list[_Place], limit: int) -> Iterator[list[_Place]]:
     """Yield places that are to be read together: so many bytes, or one longer object."""
     run: list[_Place] = []
-    end = 0
+    first = last = 0
     for place in places:
-        behind = place[0] + pack.stored(place[1])
-        if run and (place[0] > end + GAP or behind - run[0][0] > limit):
+        start, end, _, _ = place
+        if run and (start > last + GAP or end - first > limit):
             yield run
             run = []
+        if not run:
+            first = start
         run.append(place)
-        end = behind
+        last = end
     yield run

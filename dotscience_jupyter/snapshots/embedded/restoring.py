@@ -2,19 +2,20 @@
 # Distributed under the terms of the BSD 3-Clause License.
 """Writing a frozen folder, or some of it, into a folder that is new or empty.
 
-One thread goes through the folders; others read, verify and write files, many small ones or a part
-of a large one at a time. What is under way is bounded, and so is the number of open folders.
+One thread goes through the folders, and reads and verifies small files, many at a time; a child
+process writes those that it can keep up with, this one the others. More threads read, verify and
+write parts of large files. What is under way is bounded, and so is the number of open folders.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ from dotscience_jupyter.snapshots.engine import (
 )
 from dotscience_jupyter.snapshots.staging import opened
 
+from .beside import Beside
 from .machine import processors
+from .newfile import NEW_FILE, Small, set_right, write_at, write_small
 from .objects import FILE, FOLDER, LINK, Item
-from .output import Data
 from .readahead import RUN, Reader
 from .trees import Trees
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_DEPTH = 400
 _WORKERS = 8
 _AHEAD = 128
@@ -42,10 +43,8 @@ _SMALL = 1 << 20
 _BATCH_BYTES = 1 << 21
 _BATCH_FILES = 128
 _BATCH_FOLDERS = 16
-_PAGE = 4096
-_HOLE = 16
-"""So many pages of zeros become a hole."""
-_ZERO_PAGE = bytes(_PAGE)
+_MANY = 1000
+"""For so many small files a child process is worth its start."""
 
 Selection = dict[str, "Selection | None"]
 """Names to take of a folder; None stands for all that is below a name."""
@@ -165,6 +164,8 @@ class _Restore:
         self._top_fd = -1
         self._linked: dict[tuple[int, bytes, int, int], str] = {}
         self._zeros: set[bytes] = set()  # chunks without anything to write
+        self._beside: Beside[list[_Folder]] | None = None
+        self._is_shared = False  # whether the child process was tried to be started
 
     # -- what the stage asks for ---------------------------------------------------------------
 
@@ -176,8 +177,13 @@ class _Restore:
             self._send()
             while self._flight:
                 self._flight.popleft().result()
+            if self._beside is not None:
+                for written in self._beside.written(wait=True):
+                    self._leave_all(written)
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
+            if self._beside is not None:
+                self._beside.close()
             self._reader.close()
             for left in self._fds:
                 os.close(left)
@@ -297,7 +303,7 @@ class _Restore:
 
     def _large(self, folder: _Folder, item: Item) -> None:
         """Make a file, which may be linked to from now on, and have its parts written."""
-        file = _File(self._open(item.name, _NEW_FILE, folder), item, folder)
+        file = _File(self._open(item.name, NEW_FILE, folder), item, folder)
         with self._lock:
             folder.left += 1
         os.ftruncate(file.fd, item.size)
@@ -318,11 +324,59 @@ class _Restore:
         self._leave(file.folder)
 
     def _send(self) -> None:
-        """Have the small files that came together written."""
+        """Write the small files that came together, or have them written."""
         batch, self._batch = self._batch, []
         self._batch_bytes = self._batch_folders = 0
-        if batch:
-            self._write_batch(batch)
+        if not batch:
+            return
+        contents = self._contents([item for _, item in batch])
+        folders: list[_Folder] = []
+        files: list[list[Small]] = []
+        for (folder, item), data in zip(batch, contents, strict=True):
+            if not folders or folders[-1] is not folder:
+                folders.append(folder)
+                files.append([])
+            files[-1].append((os.fsencode(item.name), item.mode & 0o7777, item.mtime_ns, data))
+        self._hand_over(folders, files, sum(map(len, contents)))
+
+    def _contents(self, items: list[Item]) -> list[bytes]:
+        """Return what is in some small files."""
+        contents = [b""] * len(items)
+        wanted: list[tuple[bytes, int]] = []
+        numbers: list[int] = []
+        for number, item in enumerate(map(self._trees.resolved, items)):
+            if item.code == FILE:
+                if item.size:
+                    wanted.append((item.digest, item.size))
+                    numbers.append(number)
+            else:
+                chunks = self._trees.chunks(item)
+                contents[number] = b"".join([self._trees.read_chunk(*chunk) for chunk in chunks])
+        for number, content in self._reader.read(wanted):
+            contents[numbers[number]] = bytes(content)
+        return contents
+
+    def _hand_over(self, folders: list[_Folder], files: list[list[Small]], size: int) -> None:
+        """Have files written by the child process if there is one and it can, or write them."""
+        if self.files >= _MANY and not self._is_shared:
+            self._is_shared = True
+            if processors() > 1:
+                with contextlib.suppress(OSError):  # then it goes on alone
+                    self._beside = Beside(self._top_fd)
+        beside = self._beside
+        if beside is not None:
+            for written in beside.written():
+                self._leave_all(written)
+            paths = [os.fsencode(folder.path) for folder in folders]
+            if beside.offer([*zip(paths, files, strict=True)], size, folders):
+                return
+        for folder, small in zip(folders, files, strict=True):
+            write_small(folder.fd, small)
+        self._leave_all(folders)
+
+    def _leave_all(self, folders: list[_Folder]) -> None:
+        for folder in folders:
+            self._leave(folder)
 
     def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
         self._flight.append(self._pool.submit(work, *arguments))
@@ -341,38 +395,9 @@ class _Restore:
             start += length
         for number, data in self._reader.read(needed):
             with file.writing:
-                if not _write(file.fd, data, places[number]):
+                if not write_at(file.fd, data, places[number]):
                     self._zeros.add(needed[number][0])
         self._done(file)
-
-    def _write_batch(self, batch: list[tuple[_Folder, Item]]) -> None:
-        wanted: list[tuple[bytes, int]] = []
-        files: list[tuple[_Folder, Item]] = []
-        for folder, stored in batch:
-            item = self._trees.resolved(stored)
-            if item.code == FILE and item.size:
-                wanted.append((item.digest, item.size))
-                files.append((folder, item))
-            else:
-                chunks = self._trees.chunks(item)
-                data = b"".join([self._trees.read_chunk(*chunk) for chunk in chunks])
-                self._write_small(folder, item, data)
-        for number, content in self._reader.read(wanted):
-            self._write_small(*files[number], content)
-        for folder, _ in groupby(batch, _folder_of):
-            self._leave(folder)
-
-    def _write_small(self, folder: _Folder, item: Item, data: Data) -> None:
-        fd = os.open(item.name, _NEW_FILE, 0o600, dir_fd=folder.fd)
-        try:
-            if len(data) >= _HOLE * _PAGE:
-                os.ftruncate(fd, len(data))
-                _write(fd, data, 0)
-            elif (count := os.write(fd, data)) < len(data):
-                _write_all(fd, memoryview(data)[count:])
-            _set(fd, item)
-        finally:
-            os.close(fd)
 
 
 def _parts(
@@ -391,61 +416,5 @@ def _parts(
         yield start, part
 
 
-def _folder_of(entry: tuple[_Folder, Item]) -> _Folder:
-    return entry[0]
-
-
-def _write_all(fd: int, data: Data) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _write(fd: int, data: Data, offset: int) -> bool:
-    """Write data at an offset of a new file that has its size; long runs of zeros stay holes.
-
-    Returns whether there was anything to write.
-    """
-    view = memoryview(data)
-    written = False
-    for start, end in _solid(data, offset):
-        written = True
-        while start < end:
-            start += os.pwrite(fd, view[start:end], offset + start)
-    return written
-
-
-def _solid(data: Data, offset: int) -> Iterator[tuple[int, int]]:
-    """Yield what of some data, which is for this offset of a file, is not a hole.
-
-    Holes are looked for in whole pages of the file. What is left of a page at either end of the
-    data belongs to the hole beside it, if it is zero: it need not be written in any case.
-    """
-    head = -offset % _PAGE
-    # the first byte of each page; where these are not zero for long there is no need to look on
-    firsts = bytes(memoryview(data)[head::_PAGE])
-    many = bytes(_HOLE)
-    start = 0
-    at = firsts.find(many)
-    while at >= 0:
-        page = at
-        while page < len(firsts) and not firsts[page]:
-            place = head + page * _PAGE
-            if bytes(data[place : place + _PAGE]) != _ZERO_PAGE[: len(data) - place]:
-                break
-            page += 1
-        if page - at >= _HOLE:
-            hole = head + at * _PAGE
-            if not at and bytes(data[:head]) == _ZERO_PAGE[:head]:
-                hole = 0
-            if hole > start:
-                yield start, hole
-            start = min(head + page * _PAGE, len(data))
-        at = firsts.find(many, max(page, at + 1))
-    if start < len(data):
-        yield start, len(data)
-
-
 def _set(fd: int, item: Item) -> None:
-    os.fchmod(fd, item.mode & 0o7777)
-    os.utime(fd, ns=(item.mtime_ns, item.mtime_ns))
+    set_right(fd, item.mode & 0o7777, item.mtime_ns)

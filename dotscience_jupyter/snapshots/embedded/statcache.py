@@ -23,7 +23,7 @@ from .listing import Listing
 from .scan import Folder
 from .store import Store
 
-_MAGIC = b"dsstat3\n"
+_MAGIC = b"dsstat4\n"
 _FOLDER = struct.Struct("<HqQQI?B32s16s")
 """Mode, mtime, files, bytes, folders in it, unsure (of its listing, of itself), tree, rules."""
 _LENGTHS = struct.Struct("<6I")

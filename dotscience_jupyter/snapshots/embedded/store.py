@@ -211,6 +211,7 @@ class Store:
                 self.replace(self._generation, secrets.token_hex(16))
                 for lock in ("lock", "gc.lock"):  # later the disk may be full
                     os.close(os.open(f"{self.folder}/{lock}", os.O_WRONLY | os.O_CREAT, 0o666))
+                fsync_folder(self.folder)  # what has a format has its folders
                 self._write_format()
                 fsync_folder(os.path.dirname(self.folder))
         if self._check_format() < FORMAT:

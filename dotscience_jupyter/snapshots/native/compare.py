@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from dotscience_jupyter.snapshots.embedded.capture import fingerprint
@@ -249,6 +250,48 @@ def to_look_at(touched: Touched, under: str = "") -> Iterator[tuple[str, bool]]:
             continue
         if not any(wanted.get(above) for above in above_of(path)):
             yield path, deep
+
+
+def with_all_names(
+    touched: Touched, places: Iterable[str], names: Callable[[int], list[str] | None]
+) -> Touched | None:
+    """Return what may differ with all names of the files that have several.
+
+    Parameters
+    ----------
+    touched
+        What may differ, where a file may be told by one of its names.
+    places
+        Where the trees are that are compared.
+    names
+        Returns all paths of a file by its inode; None where that is not known.
+
+    Returns
+    -------
+    dict or None
+        None where all is to be looked at, because it cannot be told.
+    """
+    result = dict(touched)
+    places = list(places)
+    for path in [path for path, deep in touched.items() if path and not deep]:
+        found = False
+        for place in places:
+            try:
+                status = os.lstat(f"{place}/{path}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                return None  # a path that is too long for the system
+            found = True
+            if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+                others = names(status.st_ino)
+                if others is None:
+                    return None
+                for name in others:
+                    result.setdefault(name, False)
+        if not found:
+            return None  # it was named as it was for a moment only
+    return result
 
 
 def above_of(path: str) -> Iterator[str]:

@@ -11,31 +11,27 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
 from dotscience_jupyter.snapshots.embedded.store import require_tag
 from dotscience_jupyter.snapshots.engine import (
     Check,
-    CorruptStoreError,
     HeldError,
     Progress,
     SnapshotError,
     SnapshotNotFoundError,
     SnapshotUsage,
-    TransferError,
     Usage,
 )
-from dotscience_jupyter.snapshots.native import GRACE, NativeEngine, NativeSnapshot, Touched
+from dotscience_jupyter.snapshots.native import GRACE, NativeSnapshot, Touched
 from dotscience_jupyter.snapshots.native.tree import Tree
-from dotscience_jupyter.snapshots.stream import FrameReader, FrameWriter, require_engine
 
-from . import checking, command, differences, leaving, names, transfer
+from . import checking, command, differences, names
 from .cloning import clone
 from .errors import ZfsError
 from .libzfs import Libzfs
 from .listing import Frozen, Listing, properties
-from .replicas import NotMountedError, Partial, Replicas
-from .transfer import FORMAT, Header, Token
+from .moving import MovingEngine
+from .replicas import NotMountedError, Replicas
 
 TAG = "dotscience:"
 """What our holds begin with, as ``zfs holds`` shows them."""
@@ -43,30 +39,12 @@ TAG = "dotscience:"
 PROPERTY = "dotscience:snapshot"
 """The user property of snapshots that were taken by this engine."""
 
-SENDER = "dotscience:sender"
-"""The user property of received snapshots that says whose they are."""
-
 _PATIENCE = 5.0
 _FREEING_PATIENCE = 10.0
 _AT_ONCE = 200
 
-_FOR_GOOD = {errno.EPERM, errno.EACCES, errno.EEXIST, errno.ENOTSUP, errno.EROFS}
-"""Errors with which a transfer can never succeed, however often it is sent."""
 
-_UNRELATED = {errno.EXDEV, errno.ENODEV, errno.EINVAL, errno.ENOENT, 0}
-"""What ZFS says of a snapshot that is no ancestor of another."""
-
-
-class _Plan(NamedTuple):
-    """How a snapshot is sent."""
-
-    name: str
-    since: str | None
-    flags: builtins.list[str]
-    size: int  # bytes, estimated
-
-
-class ZfsEngine(NativeEngine):
+class ZfsEngine(MovingEngine):
     """Freezes a folder that is the mount point of a dataset.
 
     Snapshots are ZFS's own, read through ``.zfs/snapshot``, and named ``ds-<UTC>-<hex>``; their ids
@@ -87,9 +65,6 @@ class ZfsEngine(NativeEngine):
     SnapshotError
         If the folder is no dataset's, or ZFS cannot be used.
     """
-
-    name = "zfs"
-    streams = True
 
     def __init__(self, root: Path, store: Path, *, grace: float = GRACE) -> None:
         self._libzfs = Libzfs.open()
@@ -200,21 +175,14 @@ class ZfsEngine(NativeEngine):
         found = self._listing.find(snapshot)
         return "" if found is None else self._listing.place(found)
 
-    def _get(self, snapshot: str) -> Frozen:
-        """Return a snapshot, or raise SnapshotNotFoundError."""
-        found = self._listing.find(snapshot)
-        if found is None:
-            raise SnapshotNotFoundError(
-                f"There is no snapshot {snapshot[:64]!r} in this workspace."
-            )
-        return found
-
     def _tree(self, snapshot: str) -> Tree:
-        self._listing.enter(self._get(snapshot))
+        self._listing.enter(self._listing.get(snapshot))
         return super()._tree(snapshot)
 
     def _touched(self, old: str, new: str, limit: int = 0) -> Touched | None:
-        first, second = sorted((self._get(old), self._get(new)), key=lambda each: each.transaction)
+        first, second = sorted(
+            (self._listing.get(old), self._listing.get(new)), key=lambda each: each.transaction
+        )
         if first.dataset != second.dataset:
             return None
         for each in (first, second):
@@ -242,7 +210,7 @@ class ZfsEngine(NativeEngine):
     def _discard(self, snapshot: str) -> None:
         # where somebody is looking at it already, there is one more snapshot of the same
         with contextlib.suppress(HeldError):
-            self._destroy(self._get(snapshot))
+            self._destroy(self._listing.get(snapshot))
 
     def _tidy(self) -> None:
         self._replicas.drop_abandoned(self._ledger.times())
@@ -316,7 +284,7 @@ class ZfsEngine(NativeEngine):
         require_tag(tag)
         self._store.prepare()
         with self._store.shared("nothing was held"):
-            found = [self._get(snapshot).name for snapshot in wanted]
+            found = [self._listing.get(snapshot).name for snapshot in wanted]
             held = self._libzfs.holds(found)
             fresh = [name for name in found if TAG + tag not in held[name]]
             if not fresh:
@@ -362,219 +330,11 @@ class ZfsEngine(NativeEngine):
         """
         if os.path.lexists(to):
             raise SnapshotError(f"{to} exists already, so nothing was cloned. Choose a new folder.")
-        name = self._get(snapshot).name
+        name = self._listing.get(snapshot).name
         if os.geteuid():
             self.restore(snapshot, to, progress=progress)
             return
         clone(self._libzfs, self.dataset, name, os.path.abspath(to), self._is_other)
-
-    # -- moving --------------------------------------------------------------------------------
-
-    def _flags(self, name: str) -> builtins.list[str]:
-        """Return how a snapshot is sent: as it is on disk, as far as that can be."""
-        if properties(name, "encryption")[0] not in ("off", "-"):
-            return ["raw"]
-        return ["compress", "embedded_data", "large_blocks"]
-
-    def _plan(self, snapshot: str, base: str | None) -> _Plan:
-        """Return how to send a snapshot.
-
-        From what is no ancestor nothing can be sent, so then all is.
-        """
-        name = self._get(snapshot).name
-        since = None if base is None else self._get(base).name
-        flags = self._flags(name)
-        if since is not None:
-            try:
-                return _Plan(name, since, flags, self._libzfs.send_space(name, since, flags))
-            except ZfsError as error:
-                if error.errno not in _UNRELATED:
-                    raise
-        return _Plan(name, None, flags, self._libzfs.send_space(name, None, flags))
-
-    def ancestors(self, snapshot: str) -> builtins.list[str] | None:
-        """Return the earlier snapshots of the same dataset; see :meth:`NativeEngine.ancestors`."""
-        found = self._listing.find(snapshot)
-        if found is None or "raw" in self._flags(found.name):
-            return None
-        same = [each for each in self._listing.all() if each.dataset == found.dataset]
-        return [each.id for each in same[: same.index(found)]]
-
-    @property
-    def reads_received(self) -> bool:
-        """Whether this user may mount, so can read what was received."""
-        return os.geteuid() == 0
-
-    def set_sender(self, snapshot: str, sender: str) -> None:
-        """Note whose snapshot was received; it is noted with it, and goes with it."""
-        name = self._get(snapshot).name
-        command.run("note who sent", name, "set", f"{SENDER}={sender}", name)
-
-    def senders(self) -> dict[str, str]:
-        """Return whose the received snapshots are, of those of which it was noted."""
-        lines = command.table(
-            "look for who sent", self.dataset, "list", "-H", "-r", "-d", "2", "-t", "snapshot",
-            "-o", f"name,{SENDER}", self.dataset,
-        )  # fmt: skip
-        said = {name: sender for name, sender in lines if sender != "-"}
-        found = self._listing.all()
-        return {each.id: said[each.name] for each in found if each.received and each.name in said}
-
-    def unshown(self, snapshot: str, since: str = "") -> str:
-        """Return what a stream would hold beyond; see :meth:`NativeEngine.unshown`."""
-        paths = self._touched(since, snapshot) if since else None
-        tree = self._tree(snapshot)
-        return leaving.unshown(tree) if paths is None else leaving.unshown_of(tree, paths)
-
-    def send_size(self, snapshot: str, base: str | None = None) -> int:
-        """Estimate what :meth:`send` would write, as ZFS does."""
-        return self._plan(snapshot, base).size
-
-    def send(
-        self,
-        snapshot: str,
-        to: BinaryIO,
-        base: str | None = None,
-        resume: str = "",
-        progress: Progress | None = None,
-    ) -> None:
-        """Write a snapshot as ZFS sends it; see :meth:`Engine.send`."""
-        plan = self._plan(snapshot, base)
-        sent_base = "" if plan.since is None or base is None else base
-        raw = "raw" in plan.flags
-        if resume:
-            token = Token.parse(resume)
-            if token is None or token.snapshot != snapshot:
-                raise SnapshotError(
-                    "This is not a token of a transfer of this snapshot that was cut. Nothing was "
-                    "sent. Begin anew, without a token."
-                )
-            sent_base, raw = token.base, token.raw
-        content = self.content_id(snapshot, compute=False)
-        short = plan.name.partition("@")[2]
-        header = Header(snapshot, sent_base, short, content, raw, bool(resume), plan.size)
-
-        def produce(fd: int) -> None:
-            if resume:
-                self._libzfs.send_rest(resume, fd)
-            else:
-                self._libzfs.send(plan.name, plan.since, fd, plan.flags)
-
-        writer = FrameWriter(to, header.to_json())
-        try:
-            transfer.send(writer, produce, plan.size, progress)
-        finally:
-            writer.close()
-
-    def receive(self, source: BinaryIO, progress: Progress | None = None) -> str:
-        """Take in a snapshot into a dataset below the volume; see :meth:`Engine.receive`."""
-        reader = FrameReader(source)
-        require_engine(reader.header, self.name, FORMAT)
-        header = Header.from_json(reader.header)
-        self._store.prepare()
-        with self._store.shared("the snapshot was not received"):
-            there = self.exists(header.snapshot)
-            if there:
-                self._returned(header.snapshot)
-        if there:
-            transfer.drain(reader)
-            return header.snapshot
-        with self._replicas.receiving():
-            name = self._receive(reader, header, progress)
-        self._replicas.changed()
-        self._prove(name, header)
-        self._returned(header.snapshot)
-        return header.snapshot
-
-    def _receive(self, reader: FrameReader, header: Header, progress: Progress | None) -> str:
-        """Take in a stream; return the name of the new snapshot."""
-        name, origin = self._target(header)
-
-        def consume(fd: int) -> None:
-            self._libzfs.receive(
-                name,
-                fd,
-                origin=origin,
-                raw=header.raw,
-                properties=self._replicas.properties(),
-            )
-
-        def on_last() -> None:
-            # it is spared by gc from the moment when it is there
-            self._returned(header.snapshot)
-
-        self._returned(header.snapshot)  # and what arrives before a cut for a while
-        try:
-            transfer.receive(reader, header, consume, on_last, progress)
-        except (TransferError, ZfsError) as error:
-            partial = self._partial(header.snapshot)
-            if partial is not None:
-                raise TransferError(
-                    f"{error} What arrived is kept here, and the transfer can go on behind it.",
-                    partial.token,
-                ) from error
-            if isinstance(error, TransferError) or error.errno not in _FOR_GOOD:
-                raise TransferError(f"{error} Nothing of it was kept.") from error
-            raise
-        return name
-
-    def _target(self, header: Header) -> tuple[str, str | None]:
-        """Return the snapshot to receive as, and the one to start from if the dataset is new."""
-        partials = self._replicas.partials()
-        partial = next((each for each in partials if each.snapshot == header.snapshot), None)
-        if header.resume:
-            if partial is None:
-                raise TransferError(
-                    "What was sent is the rest of a transfer of which nothing is kept here. "
-                    "Nothing was changed. Send it from its beginning."
-                )
-            return f"{partial.dataset}@{header.name}", None
-        base = None
-        if header.base:
-            base = self._listing.find(header.base)
-            if base is None:
-                raise SnapshotError(
-                    f"What was sent is only what is new since the snapshot {header.base}, which is "
-                    "not here. Nothing was changed. Receive that one first, or send all of it."
-                )
-        if partial is not None:
-            self._replicas.abandon(partial)
-        if base is None:
-            return f"{names.new_replica(self.dataset)}@{header.name}", None
-        dataset = base.dataset
-        busy = {each.dataset for each in partials if each is not partial}
-        if base.received and dataset not in busy and self._replicas.newest(dataset) == base.name:
-            # whoever wrote to it after all is not to stand in the way
-            self._libzfs.rollback(dataset)
-            return f"{dataset}@{header.name}", None
-        return f"{names.new_replica(self.dataset)}@{header.name}", base.name
-
-    def _prove(self, name: str, header: Header) -> None:
-        """Compare what arrived with what was said to be sent; drop it where it differs."""
-        lines = command.table(
-            "look for a snapshot", name, "get", "-Hp", "-o", "value", "guid", name
-        )
-        if names.identity(int(lines[0][0])) != header.snapshot:
-            self._libzfs.destroy_snapshots([name])
-            self._replicas.drop_empty()
-            raise SnapshotError(
-                "What arrived is another snapshot than was said to be sent. It was dropped again. "
-                "Send it again."
-            )
-        try:
-            self._check_arrived(header.snapshot, header.content)
-        except CorruptStoreError:
-            self._drop([header.snapshot])
-            raise
-        except NotMountedError:
-            pass  # ZFS has verified its own checksums; the content id is proven once it is mounted
-
-    def _partial(self, snapshot: str) -> Partial | None:
-        return next((each for each in self._replicas.partials() if each.snapshot == snapshot), None)
-
-    def partial(self) -> dict[str, str]:
-        """Return transfers that were cut; see :meth:`Engine.partial`."""
-        return {each.snapshot: each.token for each in self._replicas.partials()}
 
     # -- looking after the store ---------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from dotscience_jupyter.snapshots.engine import SnapshotError
+from dotscience_jupyter.snapshots.engine import SnapshotError, SnapshotNotFoundError
 
 from . import command, names
 from .errors import refused
@@ -102,6 +102,15 @@ class Listing:
                     return found
             self.all()
             return self._by_id.get(snapshot)
+
+    def get(self, snapshot: str) -> Frozen:
+        """Return a snapshot that is there, or raise SnapshotNotFoundError."""
+        found = self.find(snapshot)
+        if found is None:
+            raise SnapshotNotFoundError(
+                f"There is no snapshot {snapshot[:64]!r} in this workspace."
+            )
+        return found
 
     def learn(self, name: str, guid: int, transaction: int) -> Frozen:
         """Note a snapshot that was just taken."""

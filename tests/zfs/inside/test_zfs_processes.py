@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from chance import often, seeded
 from snapshot_helpers import state_of, write
 from zfs_world import Pool, zfs
 
@@ -68,6 +69,7 @@ def test_two_processes_at_once(folder: Path, tmp_path: Path) -> None:
     engine.close()
 
 
+@pytest.mark.fault
 def test_killed_while_it_takes_snapshots(folder: Path) -> None:
     write(folder / "f", random.Random(0).randbytes(300_000))
     acknowledged = folder.parent / "acknowledged"
@@ -81,8 +83,8 @@ def test_killed_while_it_takes_snapshots(folder: Path) -> None:
             with open(acknowledged, "ab") as file:
                 file.write(f"{snapshot} {content.hex()}\n".encode())
 
-    rand = random.Random(1)
-    for turn in range(5):
+    rand = seeded()
+    for turn in range(often(5, 50)):
         process = in_a_process(take)
         deadline = time.monotonic() + 300
         while turn == 0 and not acknowledged.exists() and time.monotonic() < deadline:
@@ -105,6 +107,7 @@ def test_killed_while_it_takes_snapshots(folder: Path) -> None:
     engine.close()
 
 
+@pytest.mark.fault
 def test_killed_while_it_receives(folder: Path, pool: Pool, tmp_path: Path) -> None:
     for number in range(6):
         write(folder / f"{number}", random.Random(number).randbytes(500_000))
@@ -112,8 +115,8 @@ def test_killed_while_it_receives(folder: Path, pool: Pool, tmp_path: Path) -> N
     snapshot = engine.snapshot().id
     far_folder = tmp_path / "far"
     pool.volume(far_folder)
-    rand = random.Random(2)
-    for _ in range(4):
+    rand = seeded()
+    for _ in range(often(4, 40)):
         token = opened(far_folder).partial().get(snapshot, "")
         stream = io.BytesIO()
         engine.send(snapshot, stream, resume=token)

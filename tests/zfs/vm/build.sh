@@ -72,7 +72,7 @@ cat > "$root/init" <<'I'
 #!/bin/busybox sh
 b=/bin/busybox
 $b mount -t proc proc /proc; $b mount -t sysfs sys /sys; $b mount -t devtmpfs dev /dev
-for m in virtio_pci virtio_mmio virtiofs overlay loop; do $b modprobe $m 2>/dev/null; done
+for m in virtio_pci virtio_mmio virtio_blk virtiofs overlay loop; do $b modprobe $m 2>/dev/null; done
 $b mount -t virtiofs host /lower -o ro || { $b echo "no virtiofs"; $b poweroff -f; }
 $b mount -t tmpfs -o size=80% tmp /upper; $b mkdir -p /upper/u /upper/w
 $b mount -t overlay overlay -o lowerdir=/lower,upperdir=/upper/u,workdir=/upper/w /new

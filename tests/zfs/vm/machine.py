@@ -3,13 +3,14 @@
 # Distributed under the terms of the BSD 3-Clause License.
 """Runs a command on real ZFS, in a small QEMU machine, on a host whose kernel has none.
 
-    python tests/zfs/vm/machine.py [--out FOLDER] [--timeout SECONDS] COMMAND [ARGUMENT...]
+    python tests/zfs/vm/machine.py [--out FOLDER] [--timeout SECONDS] [--disk GIGABYTES] COMMAND...
 
 The command runs as root in this file's checkout, whose files are the host's, writable. The rest of
 the guest's root is the host's, read-only below a layer in memory, so the same Python and the same
 virtual environment are there. What the command leaves in ``$VM_OUT`` is found in ``--out``
-afterwards; it ends with the command's status. No KVM is used, so Python is about six times slower
-than outside.
+afterwards; it ends with the command's status. With ``--disk`` there is an empty partition of
+that size, named in ``$VM_DISK``: a sparse file among the host's temporary ones, gone afterwards. No
+KVM is used, so Python is about six times slower than outside.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -85,8 +87,22 @@ def run(
     out: Path | None = None,
     environment: dict[str, str] | None = None,
     timeout: float = 900,
+    disk: int = 0,
 ) -> int:
     """Run a command in the machine, its output on our stdout, and return its status.
+
+    Parameters
+    ----------
+    command
+        The command and its arguments.
+    out
+        Where to put what it leaves in ``$VM_OUT``, also where it is stopped.
+    environment
+        Variables for it, beside those that it has anyway.
+    timeout
+        Seconds after which the machine is stopped.
+    disk
+        Gigabytes of an empty disk that it is given; 0 for none.
 
     Raises
     ------
@@ -96,7 +112,7 @@ def run(
     require()
     for attempt in (1, 2):
         with tempfile.TemporaryDirectory(prefix="dotscience-zfs-vm-") as place:
-            status, crashed = _once(Path(place), command, out, environment or {}, timeout)
+            status, crashed = _once(Path(place), command, out, environment or {}, timeout, disk)
         # QEMU 7.2 now and then (one boot in 40) dies at PCI set-up with an assertion
         if not crashed or attempt == 2:
             return status
@@ -105,10 +121,17 @@ def run(
 
 
 def _once(
-    place: Path, command: list[str], out: Path | None, environment: dict[str, str], timeout: float
+    place: Path,
+    command: list[str],
+    out: Path | None,
+    environment: dict[str, str],
+    timeout: float,
+    disk: int,
 ) -> tuple[int, bool]:
     share = place / "share"
     (share / "out").mkdir(parents=True)
+    if disk:
+        environment = {**environment, "VM_DISK": "/dev/vda1"}
     (share / "vm-main").write_text(_script(command, environment))
     with contextlib.ExitStack() as stack:
         sockets = []
@@ -128,21 +151,40 @@ def _once(
         for tag, socket in sockets:
             arguments += ["-chardev", f"socket,id={tag},path={socket}"]
             arguments += ["-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
+        if disk:
+            drive = f"file={_disk(place, disk)},format=raw,if=virtio,cache=unsafe,discard=unmap"
+            arguments += ["-drive", drive]
         arguments += ["-kernel", str(files / "vmlinuz"), "-initrd", str(files / "initrd.gz")]
         # the guest's measure of the time-stamp counter goes wrong on a busy host, the HPET's not
         options = "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check"
         arguments += ["-append", options]
         qemu = ["timeout", str(timeout), "qemu-system-x86_64", *arguments]
         done = subprocess.run(qemu, stdin=subprocess.DEVNULL)
+    if out is not None:
+        shutil.copytree(share / "out", out, dirs_exist_ok=True)
     try:
         status = int((share / "status").read_text())
     except (OSError, ValueError):
         if done.returncode == 124:
             print(f"The machine was stopped after {timeout:.0f} s", file=sys.stderr)
         return NOT_RUN, done.returncode in (134, -6)
-    if out is not None:
-        shutil.copytree(share / "out", out, dirs_exist_ok=True)
     return status, False
+
+
+def _disk(place: Path, gigabytes: int) -> Path:
+    """Make a sparse disk with one partition.
+
+    ZFS makes partitions itself on a disk that has none, and then waits for udev to name them, which
+    the machine does not have.
+    """
+    image = place / "disk"
+    start, sectors = 2048, gigabytes * 10**9 // 512
+    beyond = b"\xfe\xff\xff"  # cylinders and heads, which nobody counts any more
+    entry = struct.pack("<B3sB3sII", 0, beyond, 0x83, beyond, start, sectors - start)
+    with open(image, "wb") as file:
+        file.write(bytes(446) + entry + bytes(48) + b"\x55\xaa")
+        file.truncate(sectors * 512)
+    return image
 
 
 def _script(command: list[str], environment: dict[str, str]) -> str:
@@ -153,7 +195,7 @@ def _script(command: list[str], environment: dict[str, str]) -> str:
         "LANG": "C.UTF-8",
         "VM_OUT": "/vmshare/out",
         "DOTSCIENCE_ZFS_TOOLS": str(tools()),
-        "PYTHONPATH": str(tools() / "openzfs"),
+        "PYTHONPATH": f"{tools() / 'openzfs'}:{CHECKOUT}",
         **environment,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
@@ -196,10 +238,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="where to put what is left in $VM_OUT")
     parser.add_argument("--timeout", type=float, default=900, help="seconds")
+    parser.add_argument("--disk", type=int, default=0, help="gigabytes of an empty disk")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     try:
-        return run(options.command, out=options.out, timeout=options.timeout)
+        return run(options.command, out=options.out, timeout=options.timeout, disk=options.disk)
     except NoMachineError as error:
         print(error, file=sys.stderr)
         return NOT_RUN
