@@ -15,6 +15,7 @@ import click
 from .context import Settings, common, pass_settings
 from .hubadmin import key_command, user_command
 from .hubcare import gc_command, verify_command
+from .hubmembers import collaborator_command
 from .hubplace import configured, opened, placed
 from .output import Column, many, moment, one_line, safe
 
@@ -272,3 +273,4 @@ hub_command.add_command(gc_command)
 hub_command.add_command(verify_command)
 hub_command.add_command(user_command)
 hub_command.add_command(key_command)
+hub_command.add_command(collaborator_command)

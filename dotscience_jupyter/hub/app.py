@@ -29,10 +29,11 @@ from traitlets.config import Application
 from dotscience_jupyter._version import __version__
 from dotscience_jupyter.api.errors import ApiError
 
-from . import logs
+from . import logs, origins
 from .config import Config, Services, log
 from .firstadmin import first_admin
 from .handlers.base import SMALL_BODY, HubHandler, NotFound
+from .handlers.preflight import PreflightHandler
 from .jupyterhub.settings import CACHE, from_environment, public_url, service_address
 from .routes import ROUTES
 from .storage import CACHE as STORAGE_CACHE
@@ -62,6 +63,8 @@ class HubApplication(web.Application):
                 _, slash, rest = request.uri[len(scheme) :].partition("/")
                 request.uri = slash + rest if slash else "/"
                 request.path, _, request.query = request.uri.partition("?")
+        if request.method == "OPTIONS" and self.hub.config.allow_origins:
+            return self.get_handler_delegate(request, PreflightHandler)
         return super().find_handler(request, **kwargs)
 
     def log_request(self, handler: web.RequestHandler) -> None:
@@ -207,6 +210,9 @@ class Hub(Application):
         Unicode(), help="Addresses of proxies whose X-Forwarded-For is believed."
     ).tag(config=True)
     max_body = Integer(1 << 40, help="Bytes of one upload at most.").tag(config=True)
+    allow_origins = List(
+        Unicode(), help="Origins of pages of other sites that may read from the hub (CORS)."
+    ).tag(config=True)
     rate = Float(200.0, help="Requests a second and key; 0 for no limit.").tag(config=True)
     burst = Float(1000.0, help="Requests that may be made at once with a key.").tag(config=True)
     workers = Integer(32, help="Threads that answer requests.").tag(config=True)
@@ -261,6 +267,7 @@ class Hub(Application):
             base_url=base_url,
             prefix=jupyterhub.prefix if jupyterhub else urlsplit(base_url).path,
             jupyterhub=jupyterhub,
+            allow_origins=origins.checked(self.allow_origins),
             max_body=self.max_body,
             rate=self.rate,
             burst=self.burst,

@@ -34,7 +34,7 @@ class AuditEntry:
 
     sequence: int  # from 1
     time_ns: int  # since the epoch
-    actor: str  # name of the user, or Audit.LOCAL
+    actor: str  # name of the user, or Audit.LOCAL or Audit.NOBODY
     action: str  # such as project.create
     object: str  # such as project:ID
     details: dict[str, Any]
@@ -54,6 +54,9 @@ class Audit:
 
     LOCAL: Final = "(local)"
     """The actor of what is done on the hub's own machine, by who may read its data anyway."""
+
+    NOBODY: Final = "(nobody)"
+    """The actor of what somebody did who was not let in."""
 
     def __init__(
         self, database: HubDatabase, key: bytes, clock: Callable[[], int] = time.time_ns
@@ -76,7 +79,7 @@ class Audit:
         Parameters
         ----------
         actor
-            Name of the user, or :attr:`LOCAL`.
+            Name of the user, or :attr:`LOCAL` or :attr:`NOBODY`.
         action, object
             What was done to what, such as ``project.create`` and ``project:ID``.
         details

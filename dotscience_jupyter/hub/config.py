@@ -21,12 +21,14 @@ from dotscience_jupyter.api.errors import ApiError
 
 from .audit import Audit
 from .database import HubDatabase
+from .failedlogins import FailedLogins
 from .identity import Identity
 from .jupyterhub.door import Door
 from .jupyterhub.people import People
 from .jupyterhub.settings import JupyterHubSettings
 from .jupyterhub.signin import SignIn
 from .limits import RateLimit
+from .members import Members
 from .metrics import Metrics
 from .projects import Projects
 from .secret import Secret
@@ -60,6 +62,7 @@ class Config:
     storage_check: bool = True  # whether the bucket is looked at first
     prefix: str = ""  # what paths begin with as well, behind a proxy that leaves it there
     jupyterhub: JupyterHubSettings | None = None  # whose service this is
+    allow_origins: tuple[str, ...] = ()  # of pages of other sites that may read, see .origins
     hasher: PasswordHasher | None = None  # None for argon2id as its authors recommend it
 
 
@@ -68,7 +71,7 @@ class Services:
 
     Attributes
     ----------
-    config, database, audit, identity, projects, locks, limit, metrics
+    config, database, audit, identity, failed_logins, members, projects, locks, limit, metrics
         Its parts.
     storage : ContentStorage or None
         Where the content of projects is; None for the data folder.
@@ -95,6 +98,8 @@ class Services:
         self.storage = storage
         self.audit = Audit(database, secret.key("audit"))
         self.identity = Identity(database, secret, self.audit, hasher=config.hasher)
+        self.failed_logins = FailedLogins(self.audit)
+        self.members = Members(database, self.audit)
         self.locks = TaskLocks(database, self.audit)
         self.projects = Projects(
             database,

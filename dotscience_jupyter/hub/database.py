@@ -25,7 +25,7 @@ from dotscience_jupyter.records.schema import (
 
 from .tables import Base
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; what this version of the software reads and writes."""
 
 SCHEMA = "hub"

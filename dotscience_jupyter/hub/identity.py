@@ -34,6 +34,9 @@ from .tables import ApiKeyRow, S3KeyRow, UserRow
 
 NAME = re.compile(r"[a-zA-Z0-9_\-]{1,64}")
 KEY_PREFIX = "dsk_"
+S3_KEY = re.compile(r"DS[0-9A-F]{18}")
+"""What the id of an access key of S3 looks like."""
+
 PASSWORD_LENGTH = 7
 MOST_PASSWORD = 1000
 

@@ -72,8 +72,8 @@ class Attempts:
             count, last = self._failed.get(who, (0, 0.0))
             return max(0.0, last + self._pause(count) - self._clock()) if count else 0.0
 
-    def failed(self, who: str) -> None:
-        """Note a wrong one."""
+    def failed(self, who: str) -> int:
+        """Note a wrong one; return how many there were of late."""
         now = self._clock()
         with self._lock:
             count, last = self._failed.pop(who, (0, now))
@@ -82,6 +82,7 @@ class Attempts:
             self._failed[who] = (count + 1, now)
             if len(self._failed) > _MOST:
                 self._failed.popitem(last=False)
+        return count + 1
 
     def succeeded(self, who: str) -> None:
         """Forget the wrong ones."""

@@ -109,6 +109,9 @@ class Project(Body):
     role: Literal["owner", "collaborator", "admin"] | None = Field(
         default=None, description="What the asker is to it; not told in lists"
     )
+    access: Literal["read", "write"] | None = Field(
+        default=None, description="What the asker may do with its content; not told in lists"
+    )
     commits: int | None = Field(default=None, description="Not told in lists")
     runs: int | None = Field(default=None, description="Not told in lists")
     head: str | None = Field(default=None, description="Newest commit; not told in lists")
@@ -125,6 +128,7 @@ class Member(Body):
 
     name: str
     role: Literal["owner", "collaborator", "admin"]
+    access: Literal["read", "write"]
 
 
 class MemberList(Body):
@@ -134,9 +138,10 @@ class MemberList(Body):
 
 
 class NewMember(Body):
-    """Somebody to be let in."""
+    """Somebody to be let in, or a collaborator who gets another access."""
 
     name: str
+    access: Literal["read", "write"] = "write"
 
 
 class NewLock(Body):

@@ -132,7 +132,7 @@ def _errors(handler: type[HubHandler], need: Need, operation: Operation) -> set[
     errors = {401, 429, 500, 503, *operation.errors}
     if need.of_project:
         errors.add(404)
-    if need in (Need.OWNER, Need.ADMIN):
+    if need in (Need.WRITE, Need.OWNER, Need.ADMIN):
         errors.add(403)
     if operation.body is not None:
         errors |= {400, 413}

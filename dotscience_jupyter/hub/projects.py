@@ -1,6 +1,6 @@
 # Copyright (c) dotscience-jupyter contributors.
 # Distributed under the terms of the BSD 3-Clause License.
-"""The projects of a hub: who has which, who else may use them, and those that are open."""
+"""The projects of a hub: who has which, and those that are open."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from . import stamps
 from .audit import Audit
 from .database import HubDatabase
 from .identity import NAME, User
+from .members import project_row
 from .openprojects import OpenProjects
 from .project import NEWER, OLDER, RECORDS, Project, ProjectInfo
 from .storage import ContentStorage, records_beside
 from .tables import CollaboratorRow, ProjectRow, TaskLockRow, UserRow
 
 T = TypeVar("T")
-Role = Literal["owner", "collaborator", "admin"]
 Kind = Literal["project", "dot", "dataset"]
 
 MOST_OPEN = 32
@@ -181,62 +181,6 @@ class Projects:
         with self._database.reading() as session:
             return session.scalar(query) or 0
 
-    # -- who may -------------------------------------------------------------------------------
-
-    def role(self, user: User, info: ProjectInfo) -> Role | None:
-        """Return what a user is to a project: None for one who may not know that it exists."""
-        if info.owner_id == user.id:
-            return "owner"
-        with self._database.reading() as session:
-            if session.get(CollaboratorRow, (info.id, user.id)) is not None:
-                return "admin" if user.admin else "collaborator"
-        return "admin" if user.admin else None
-
-    def members(self, info: ProjectInfo) -> list[tuple[User, Role]]:
-        """Return the owner, then the collaborators by name."""
-        query = (
-            select(UserRow)
-            .join(CollaboratorRow, CollaboratorRow.user_id == UserRow.id)
-            .where(CollaboratorRow.project_id == info.id)
-            .order_by(UserRow.name_key)
-        )
-        with self._database.reading() as session:
-            owner = session.get_one(UserRow, info.owner_id)
-            rows = list(session.scalars(query))
-        found: list[tuple[User, Role]] = [(User(owner.id, owner.name, owner.admin), "owner")]
-        return found + [(User(row.id, row.name, row.admin), "collaborator") for row in rows]
-
-    def add_collaborator(self, info: ProjectInfo, user: User, *, actor: str = Audit.LOCAL) -> None:
-        """Let a user read and write a project; that it may already is no error."""
-        if user.id == info.owner_id:
-            return
-        with self._database.writing() as session:
-            self._row(session, info)
-            if session.get(CollaboratorRow, (info.id, user.id)) is None:
-                session.add(
-                    CollaboratorRow(project_id=info.id, user_id=user.id, added=self._clock())
-                )
-                self._note(session, actor, "collaborator.add", info, {"user": user.name})
-
-    def remove_collaborator(
-        self, info: ProjectInfo, user: User, *, actor: str = Audit.LOCAL
-    ) -> None:
-        """Let a user read and write a project no more; that it may not already is no error.
-
-        Raises
-        ------
-        ApiError
-            409 ``refused`` for the owner.
-        """
-        if user.id == info.owner_id:
-            raise ApiError(409, "refused", f"{user.name} owns the project and stays a member.")
-        with self._database.writing() as session:
-            self._row(session, info)
-            row = session.get(CollaboratorRow, (info.id, user.id))
-            if row is not None:
-                session.delete(row)
-                self._note(session, actor, "collaborator.remove", info, {"user": user.name})
-
     # -- changing and deleting -----------------------------------------------------------------
 
     def rename(self, info: ProjectInfo, name: str, *, actor: str = Audit.LOCAL) -> ProjectInfo:
@@ -246,7 +190,7 @@ class Projects:
         _check_name(name, "project")
         try:
             with self._database.writing() as session:
-                row = self._row(session, info)
+                row = project_row(session, info)
                 row.name = row.name_key = name
                 session.flush()
                 self._note(session, actor, "project.rename", info, {"from": info.name, "to": name})
@@ -274,7 +218,7 @@ class Projects:
                 f"Nothing was deleted. To delete this {info.kind}, give its name as well.",
             )
         with self._database.writing() as session:
-            row = self._row(session, info)
+            row = project_row(session, info)
             row.deleted = self._clock()
             row.name_key = row.dot_key = row.id
             self._note(session, actor, f"{info.kind}.delete", info, {"name": info.name})
@@ -350,12 +294,6 @@ class Projects:
             if info.id == id_:
                 return info
         raise ApiError(404, "not_found", "There is no deleted project with that id.")
-
-    def _row(self, session: Session, info: ProjectInfo) -> ProjectRow:
-        row = session.get(ProjectRow, info.id)
-        if row is None or row.deleted is not None:
-            raise ApiError(404, "not_found", "There is no such project (any more).")
-        return row
 
     def _note(
         self, session: Session, actor: str, action: str, info: ProjectInfo, details: dict[str, str]

@@ -96,13 +96,14 @@ class ProjectRow(Base):
 
 
 class CollaboratorRow(Base):
-    """Somebody besides the owner who may read and write a project."""
+    """Somebody besides the owner who may read a project, or read and write it."""
 
     __tablename__ = "collaborators"
 
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
     added: Mapped[datetime] = mapped_column(UTCDateTime())
+    access: Mapped[str] = mapped_column(String(8), server_default="write")  # read, write
 
 
 class TaskLockRow(Base):

@@ -30,6 +30,9 @@ from sqlalchemy.types import TypeDecorator
 
 from .sqltext import ordered
 
+MODEL_LABEL = "artefact:"
+"""What labels of registered models begin with: run format v1, section 2.6."""
+
 
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware UTC datetime with microseconds, on databases with and without time zones."""

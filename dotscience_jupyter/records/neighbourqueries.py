@@ -20,10 +20,9 @@ from sqlalchemy import (
 )
 
 from .lines import on_main
-from .models import Beside, Commit, Environment, FileChange, Run, RunFile, RunValue
+from .models import MODEL_LABEL, Beside, Commit, Environment, FileChange, Run, RunFile, RunValue
 
 CORRECTION = "correction"
-MODEL_LABEL = "artefact:"  # labels of registered models, run format v1 section 2.6
 
 _files: FromClause = RunFile.__table__
 _runs: FromClause = Run.__table__

@@ -24,6 +24,7 @@ from . import neighbourqueries as queries
 from .chunking import chunks
 from .history import head_id, last_changes
 from .lines import Line, first_on, line_of, line_upto
+from .models import MODEL_LABEL
 from .rows import clean
 
 _MANY = 10_000  # digests in one query; SQLite takes 32,766 parameters
@@ -322,13 +323,13 @@ class Neighbours:
         found: dict[str, dict[str, str]] = {}
         for chunk in chunks(ids):
             for sequence, name, text in self._session.execute(queries.MODELS, {"runs": chunk}):
-                model = name.removeprefix(queries.MODEL_LABEL)
+                model = name.removeprefix(MODEL_LABEL)
                 found.setdefault(ids[sequence], {})[model] = text
         return found
 
     def model(self, name: str) -> tuple[str, str] | None:
         """Return the newest run that registered a model of that name, and what it said of it."""
-        label = {"name": queries.MODEL_LABEL + clean(name)}
+        label = {"name": MODEL_LABEL + clean(name)}
         row = self._session.execute(queries.MODEL, label).one_or_none()
         return None if row is None else (row[0], row[1])
 

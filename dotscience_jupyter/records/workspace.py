@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MARKER = ".dotscience"
+_NAME = "workspace.json"
+_UNFINISHED = "unfinished.json"  # what _NAME will be
 
 
 class WorkspaceError(Exception):
@@ -64,8 +66,12 @@ class Workspace:
     @classmethod
     def at(cls, root: Path) -> Workspace:
         """Open the workspace with exactly this root. Raise WorkspaceError if it is none."""
+        return cls._read(root, _NAME)
+
+    @classmethod
+    def _read(cls, root: Path, name: str) -> Workspace:
         try:
-            document = json.loads((root / MARKER / "workspace.json").read_text("utf-8"))
+            document = json.loads((root / MARKER / name).read_text("utf-8"))
             if document["format"] != 1:
                 raise WorkspaceError(
                     f"The workspace in {root} was made by a newer version of dotscience-jupyter. "
@@ -74,7 +80,7 @@ class Workspace:
             return cls(root, str(document["id"]), datetime.fromisoformat(document["created"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WorkspaceError(
-                f"{root} is not a workspace: its {MARKER}/workspace.json cannot be read ({error})."
+                f"{root} is not a workspace: its {MARKER}/{name} cannot be read ({error})."
             ) from None
 
     @classmethod
@@ -82,7 +88,7 @@ class Workspace:
         """Return the workspace at or above a path, or None."""
         path = path.absolute()
         for folder in (path, *path.parents):
-            if (folder / MARKER / "workspace.json").is_file():
+            if (folder / MARKER / _NAME).is_file():
                 return cls.at(folder)
         return None
 
@@ -99,10 +105,44 @@ class Workspace:
         root = root.absolute()
         if not root.is_dir():
             raise WorkspaceError(f"{root} is not a folder, so it cannot be tracked.")
-        if (root / MARKER / "workspace.json").is_file():
+        if (root / MARKER / _NAME).is_file():
             return cls.at(root)
         if not force and (reason := refusal(root)):
             raise WorkspaceError(reason)
+        return cls._make(root, _NAME)
+
+    @classmethod
+    def begin(cls, root: Path) -> Workspace:
+        """Prepare a folder that nobody takes for a workspace before :meth:`finish`; or go on.
+
+        Raises
+        ------
+        WorkspaceError
+            If the folder cannot be written, or is a home folder or ``/``.
+        """
+        root = root.absolute()
+        if reason := refusal(root):
+            raise WorkspaceError(reason)
+        if cls.is_begun(root):
+            return cls._read(root, _UNFINISHED)
+        return cls._make(root, _UNFINISHED)
+
+    @staticmethod
+    def is_begun(root: Path) -> bool:
+        """Whether a folder was prepared by :meth:`begin` and is not finished."""
+        folder = root / MARKER
+        return (folder / _UNFINISHED).is_file() and not (folder / _NAME).is_file()
+
+    def finish(self) -> None:
+        """Make what was begun a workspace, in one step. Raise WorkspaceError if that fails."""
+        try:
+            if self.is_begun(self.root):
+                os.replace(self.folder / _UNFINISHED, self.folder / _NAME)
+        except OSError as error:
+            raise _untracked(self.root, error) from None
+
+    @classmethod
+    def _make(cls, root: Path, name: str) -> Workspace:
         folder = root / MARKER
         document = {"format": 1, "id": str(uuid.uuid4()), "created": datetime.now(UTC).isoformat()}
         try:
@@ -114,19 +154,23 @@ class Workspace:
             temporary.write_text(json.dumps(document) + "\n", "utf-8")
             try:
                 # a hard link never replaces: of two creators the first one wins
-                os.link(temporary, folder / "workspace.json")
+                os.link(temporary, folder / name)
             except FileExistsError:
                 pass
             except OSError:  # a file system without hard links
-                if not (folder / "workspace.json").exists():
-                    temporary.replace(folder / "workspace.json")
+                if not (folder / name).exists():
+                    temporary.replace(folder / name)
             temporary.unlink(missing_ok=True)
         except OSError as error:
-            raise WorkspaceError(
-                f"{root} cannot be tracked: {error.strerror or error}. Nothing was changed; "
-                "choose a folder that you can write to."
-            ) from None
-        return cls.at(root)
+            raise _untracked(root, error) from None
+        return cls._read(root, name)
+
+
+def _untracked(root: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"{root} cannot be tracked: {error.strerror or error}. Nothing was changed; "
+        "choose a folder that you can write to."
+    )
 
 
 def refusal(root: Path) -> str:

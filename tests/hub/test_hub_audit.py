@@ -123,8 +123,10 @@ def test_everything_about_users_keys_and_projects_is_written_down(services: Serv
     s3, secret = identity.create_s3_key(alice, "s3")
     identity.revoke_s3_key(alice, s3.id)
     info = projects.create(alice, "p")
-    projects.add_collaborator(info, root, actor="alice")
-    projects.remove_collaborator(info, root, actor="alice")
+    services.members.add(info, root, actor="alice")
+    services.members.add(info, root, actor="alice")  # again: nothing is done
+    services.members.add(info, root, "read", actor="alice")
+    services.members.remove(info, root, actor="alice")
     info = projects.rename(info, "q", actor="alice")
     projects.delete(info, confirm="q", actor="alice")
     projects.restore(info.id)
@@ -144,6 +146,7 @@ def test_everything_about_users_keys_and_projects_is_written_down(services: Serv
         ("alice", "s3key.revoke"),
         ("alice", "project.create"),
         ("alice", "collaborator.add"),
+        ("alice", "collaborator.change"),
         ("alice", "collaborator.remove"),
         ("alice", "project.rename"),
         ("alice", "project.delete"),

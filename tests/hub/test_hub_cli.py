@@ -99,6 +99,36 @@ def test_users_are_locked_out_and_get_other_passwords(terminal: Terminal) -> Non
     assert none["code"] == "usage"
 
 
+def test_collaborators_are_let_in_to_read_or_to_write(terminal: Terminal) -> None:
+    for name in ("alice", "bob"):
+        terminal.json("user", "add", name)
+    services = terminal.services()
+    alice = services.identity.get_user("alice")
+    info = services.projects.create(alice, "my project")
+    services.projects.create(alice, "iris", "dataset")
+    services.close()
+    made = terminal.json("collaborator", "add", "alice/my project", "bob", "--read-only")
+    assert made == {
+        "project": info.id, "user": "bob", "role": "collaborator", "access": "read",
+    }  # fmt: skip
+    assert terminal.json("collaborator", "list", info.id)["items"] == [
+        {"name": "alice", "role": "owner", "access": "write"},
+        {"name": "bob", "role": "collaborator", "access": "read"},
+    ]
+    shown = terminal.run("collaborator", "add", info.id, "bob").stdout
+    assert shown == "bob may read and write alice/my project.\n"
+    shown = terminal.run("collaborator", "add", info.id, "alice", "--read-only").stdout
+    assert shown == "alice may read and write alice/my project, being the owner.\n"
+    assert "bob\tcollaborator\tread, write" in terminal.run("collaborator", "list", info.id).stdout
+    assert "no collaborator" in terminal.run("collaborator", "remove", info.id, "bob").stdout
+    assert len(terminal.json("collaborator", "list", info.id)["items"]) == 1
+    assert terminal.json("collaborator", "add", "alice/iris", "bob")["access"] == "write"
+    assert terminal.error("collaborator", "remove", info.id, "alice")["code"] == "refused"
+    assert terminal.error("collaborator", "add", info.id, "nobody")["code"] == "not_found"
+    for name in ("alice/other", "my project", "/", ""):
+        assert terminal.error("collaborator", "list", name)["code"] == "not_found"
+
+
 def test_keys(terminal: Terminal) -> None:
     terminal.json("user", "add", "alice")
     made = terminal.json("key", "add", "alice", "--name", "ci", "--days", "7")

@@ -106,6 +106,9 @@ def test_the_first_version_is_brought_along_with_what_is_in_it(url: str) -> None
         project = "'p', 'u', 'project', 'n', 'd', '2026-01-01 00:00:00', NULL, 'n', 'd'"
         connection.execute(text(f"INSERT INTO users VALUES ({user})"), {"no": False})
         connection.execute(text(f"INSERT INTO projects VALUES ({project})"))
+        connection.execute(
+            text("INSERT INTO collaborators VALUES ('p', 'u', '2026-01-01 00:00:00')")
+        )
     database.close()
     with pytest.raises(ApiError) as error:
         HubDatabase.open(url)
@@ -117,6 +120,7 @@ def test_the_first_version_is_brought_along_with_what_is_in_it(url: str) -> None
         found = session.execute(text("SELECT name, jupyterhub FROM users")).all()
         assert [tuple(row) for row in found] == [("alice", None)]
         assert session.scalar(text("SELECT owner_id FROM projects")) == "u"
+        assert session.scalar(text("SELECT access FROM collaborators")) == "write"
     database.close()
 
 

@@ -41,7 +41,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NASTY, inner, max_size=3)),
     max_leaves=4,
 )
-NAMES = ["name", "password", "new", "user", "expires", "admin", "disabled", "xyz"]
+NAMES = ["name", "access", "password", "new", "user", "expires", "admin", "disabled", "xyz"]
 BODIES = st.one_of(
     st.binary(max_size=50),
     st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3).map(

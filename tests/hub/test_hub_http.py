@@ -21,7 +21,8 @@ from hub_world import Answer, RunningHub, basic, hub, until
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub import app
 from dotscience_jupyter.hub.access import Need
-from dotscience_jupyter.hub.handlers.base import HubHandler, UploadHandler
+from dotscience_jupyter.hub.handlers.base import HubHandler
+from dotscience_jupyter.hub.handlers.uploading import UploadHandler
 from dotscience_jupyter.hub.project import Project
 from dotscience_jupyter.snapshots.embedded.editing import Edit
 

@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub import project as project_module
+from dotscience_jupyter.hub.access import Role
 from dotscience_jupyter.hub.config import Config, Services
 from dotscience_jupyter.hub.identity import User
 from dotscience_jupyter.hub.project import Project, ProjectInfo, ProjectLock
@@ -125,23 +126,40 @@ def test_who_sees_which_project(services: Services, alice: User, bob: User) -> N
     assert projects.visible_to(alice) == [first]
     assert projects.visible_to(bob) == [second]
     assert projects.visible_to(root) == [first, second]
-    assert [projects.role(user, first) for user in (alice, bob, root)] == ["owner", None, "admin"]
-    projects.add_collaborator(first, bob)
-    projects.add_collaborator(first, bob)
+    members = services.members
+    assert [members.role(user, first) for user in (alice, bob, root)] == [
+        Role("owner"),
+        None,
+        Role("admin"),
+    ]
+    members.add(first, bob)
+    members.add(first, bob)
     assert projects.visible_to(bob) == [first, second]
-    assert projects.role(bob, first) == "collaborator"
-    assert [(user.name, role) for user, role in projects.members(first)] == [
+    assert members.role(bob, first) == Role("collaborator", "write")
+    assert [(user.name, role.name) for user, role in members.of(first)] == [
         ("alice", "owner"),
         ("bob", "collaborator"),
     ]
-    projects.remove_collaborator(first, bob)
-    projects.remove_collaborator(first, bob)
-    assert projects.role(bob, first) is None
-    projects.add_collaborator(first, alice)  # owns it already
-    assert len(projects.members(first)) == 1
+    members.add(first, bob, "read")
+    assert members.role(bob, first) == members.of(first)[1][1] == Role("collaborator", "read")
+    assert projects.visible_to(bob) == [first, second]
+    members.add(first, root, "read")
+    assert members.role(root, first) == Role("admin")  # who may do all reads and writes
+    members.remove(first, root)
+    members.remove(first, bob)
+    members.remove(first, bob)
+    assert members.role(bob, first) is None
+    members.add(first, alice, "read")  # owns it already
+    assert len(members.of(first)) == 1
+    assert members.role(alice, first) == Role("owner")
     with pytest.raises(ApiError) as error:
-        projects.remove_collaborator(first, alice)
+        members.remove(first, alice)
     assert code_of(error) == (409, "refused")
+    projects.delete(first, confirm="first")
+    for change in (members.add, members.remove):
+        with pytest.raises(ApiError) as error:
+            change(first, bob)
+        assert code_of(error) == (404, "not_found")
 
 
 def test_a_renamed_project_keeps_its_dot_and_frees_its_name(
@@ -165,7 +183,7 @@ def test_a_renamed_project_keeps_its_dot_and_frees_its_name(
 def test_a_deleted_project_comes_back_whole(services: Services, alice: User, bob: User) -> None:
     projects = services.projects
     info = projects.create(alice, "mine")
-    projects.add_collaborator(info, bob)
+    services.members.add(info, bob)
     with projects.open(info) as project:
         commit = write(project, "a.txt", b"hello")
     with pytest.raises(ApiError) as error:

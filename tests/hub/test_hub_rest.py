@@ -161,9 +161,13 @@ def test_members_come_and_go(running: RunningHub) -> None:
     assert running.call("POST", members, alice, {"name": "BOB"}).status == 204
     assert projects_of(running, "bob") == ["p"]
     assert running.call("GET", members, bob).json()["items"] == [
-        {"name": "alice", "role": "owner"},
-        {"name": "bob", "role": "collaborator"},
+        {"name": "alice", "role": "owner", "access": "write"},
+        {"name": "bob", "role": "collaborator", "access": "write"},
     ]
+    assert running.call("POST", members, alice, {"name": "bob", "access": "read"}).status == 204
+    assert running.call("POST", members, alice, {"name": "bob", "access": "all"}).status == 400
+    one = running.call("GET", f"/api/v1/projects/{id_}", bob).json()
+    assert (one["role"], one["access"]) == ("collaborator", "read")
     assert running.call("DELETE", f"{members}/bob", alice).status == 204
     assert running.call("DELETE", f"{members}/alice", alice).status == 409
     assert projects_of(running, "bob") == []

@@ -41,7 +41,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-IDENTITIES = ("owner", "member", "stranger", "admin", "nobody", "wrong")
+IDENTITIES = ("owner", "member", "reader", "stranger", "admin", "nobody", "wrong")
 
 schemathesis.serializer.alias("application/x-ndjson", "application/octet-stream")
 SCHEMA = schemathesis.openapi.from_dict(openapi.document())
@@ -73,12 +73,14 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
         session.trust_env = False
         running.user("admin-of-all", admin=True)
         running._users["admin"] = running.user("admin-of-all", admin=True)[1]
-        for name in ("owner", "member", "stranger"):
+        for name in ("owner", "member", "reader", "stranger"):
             running.user(name)
         id_ = running.project("owner", "p")
         members = f"/api/v1/projects/{id_}/members"
         owner = running.user("owner")
-        assert running.call("POST", members, owner, {"name": "member"}).status == 204
+        for name, access in (("member", "write"), ("reader", "read")):
+            member = {"name": name, "access": access}
+            assert running.call("POST", members, owner, member).status == 204
         dot = f"owner:project-{id_[:8]}-default-workspace"
         put = running.call("PUT", f"/v2/dotmesh/s3/{dot}/d/a.txt", owner, b"content")
         assert put.status == 200
@@ -99,7 +101,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
                 "key": ["d/a.txt", "d/", "new", "d"],
                 "snapshot": ["latest", commit],
                 "model": [f"{id_}.{run}.0"],
-                "name": ["member", "stranger"],
+                "name": ["member", "reader", "stranger"],
             },
         )
     base._AFTER_WRONG = before

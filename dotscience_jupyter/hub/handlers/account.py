@@ -37,6 +37,7 @@ class LoginHandler(HubHandler):
             identity.authenticate_password, given.user, given.password, self.request.remote_ip or ""
         )
         if user is None:
+            await self.note_failed(given.user, "password")
             raise ApiError(401, "unauthenticated", "The user name or the password is wrong.")
         key = await self.run(identity.log_in, user, given.name)
         self.answer(
@@ -72,6 +73,7 @@ class PasswordHandler(HubHandler):
         if not await self.hub.run_slow(
             identity.authenticate_password, name, given.password, address
         ):
+            await self.note_failed(name, "password")
             raise ApiError(403, "forbidden", "The present password is wrong; nothing was changed.")
         await self.hub.run_slow(identity.set_password, name, given.new, actor=name)
         self.set_status(204)

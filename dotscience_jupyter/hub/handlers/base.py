@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import hashlib
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from pydantic import ValidationError
@@ -22,13 +20,14 @@ from tornado.iostream import StreamClosedError
 from dotscience_jupyter.api import PathMapper, models
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.api.translate import translated
+from dotscience_jupyter.hub import origins
 from dotscience_jupyter.hub.access import Need
 from dotscience_jupyter.hub.config import Services, log
 from dotscience_jupyter.hub.credentials import read_basic
+from dotscience_jupyter.hub.failedlogins import Way
 from dotscience_jupyter.hub.identity import KEY_PREFIX, User
 from dotscience_jupyter.hub.operations import Media, Operation
 from dotscience_jupyter.hub.project import Project, ProjectInfo
-from dotscience_jupyter.hub.uploads import Upload
 from dotscience_jupyter.records import RefusedError
 from dotscience_jupyter.snapshots.embedded.store import StoreWriteError
 from dotscience_jupyter.snapshots.engine import BadPathError
@@ -42,8 +41,6 @@ SMALL_BODY = 4 << 20
 """Bytes of a request that is kept in memory; larger ones go to handlers that stream."""
 
 _AFTER_WRONG = 0.3  # seconds that the answer to a wrong password or key takes
-_DRAINED = 8 << 20  # bytes of a refused upload that are read, so that its client reads the answer
-_PART = 1 << 20  # bytes of a large upload that are taken at a time: each time costs the same
 
 _CODES = {
     400: ("invalid_request", "The request is not understood."),
@@ -120,6 +117,16 @@ class HubHandler(web.RequestHandler):
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
+        for name, value in self.origin_headers().items():
+            self.set_header(name, value)
+
+    def origin_headers(self, wanted: str | None = None) -> Mapping[str, str]:
+        """Return what lets a page of another site read the answer; see :mod:`.origins`."""
+        config = cast(Services, self.settings["hub"]).config
+        path, origin = self.request.path, self.request.headers.get("Origin")
+        return origins.headers(
+            config.allow_origins, path.removeprefix(config.prefix), origin, wanted
+        )
 
     # -- who asks, and whether that is allowed -------------------------------------------------
 
@@ -150,6 +157,7 @@ class HubHandler(web.RequestHandler):
             return None
         scheme, _, rest = header.partition(" ")
         user: User | None = None
+        name = ""
         door = self.hub.jupyterhub
         if scheme.lower() == "bearer":
             token = rest.strip()
@@ -177,6 +185,7 @@ class HubHandler(web.RequestHandler):
                 )
         if user is None:
             self.count()
+            await self.note_failed(name, "password" if self.by_password else "key")
             await asyncio.sleep(_AFTER_WRONG)
             raise ApiError(
                 401,
@@ -186,6 +195,11 @@ class HubHandler(web.RequestHandler):
         if self.by_password and user.admin and not self.takes_one_time:
             await self.run(self.hub.identity.one_time.refuse, user.id)
         return user
+
+    async def note_failed(self, name: str, way: Way, access_key: str = "") -> None:
+        """Note that somebody was not let in; see :class:`.failedlogins.FailedLogins`."""
+        address = self.request.remote_ip or ""
+        await self.run(self.hub.failed_logins.note, name, way, address, access_key)
 
     def count(self) -> None:
         """Count the request. Raise ApiError 429 if the client made too many.
@@ -224,17 +238,18 @@ class HubHandler(web.RequestHandler):
         Raises
         ------
         ApiError
-            404 if there is none, or none that the user may see; 403 if the user sees it and needs
-            more than that.
+            404 if there is none, or none that the user may see; 403 ``read_only`` or
+            ``forbidden`` if the user sees it and needs more than that.
         """
         if isinstance(info, str):
             info = await self.run(self.hub.projects.get, info)
         if info is not None and self.user is not None:
-            role = await self.run(self.hub.projects.role, self.user, info)
+            role = await self.run(self.hub.members.role, self.user, info)
             if need.met_by(role):
                 return info
             if role is not None:
-                raise ApiError(403, "forbidden", "Only the owner of this project may do that.")
+                code = "read_only" if need is Need.WRITE else "forbidden"
+                raise ApiError(403, code, need.refusal("this project", info.owner))
         raise ApiError(404, "not_found", "There is no such project, or you may not see it.")
 
     # -- work ----------------------------------------------------------------------------------
@@ -394,111 +409,6 @@ class HubHandler(web.RequestHandler):
 def _mark(secret: str) -> str:
     """Return what tells a key from others, and is not the key."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-@web.stream_request_body
-class UploadHandler(HubHandler):
-    """Base of handlers that take bodies of any size; :attr:`upload` has it when a method runs.
-
-    A refused upload that is not large is read to its end, so that the client sees the answer.
-    """
-
-    upload: Upload
-    _refused: BaseException | None = None
-    _upload: Upload | None = None
-    _cutting = False
-    _stream: Any = None  # the connection's, where it reads in larger parts than usual
-    _usual_part = 0
-
-    async def _execute(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            await super()._execute(*args, **kwargs)
-        finally:
-            # also where the client went away before there was room for its body
-            if self._upload is not None and not self._cutting:
-                self._upload.close()
-            if self._stream is not None:
-                self._stream.read_chunk_size = self._usual_part
-
-    async def prepare(self) -> None:
-        """Allow the request as others, then make room for its body."""
-        try:
-            await super().prepare()
-            if self._length() > self.hub.config.max_body:
-                raise web.HTTPError(413)
-            cast(Any, self.request.connection).set_max_body_size(self.hub.config.max_body)
-            self._upload = self.upload = await self.run(
-                Upload, self.hub, await self.run(self.upload_folder)
-            )
-            if self._length() >= _PART:
-                self._read_in_large_parts()
-        except Exception as error:
-            if not 0 <= self._length() <= _DRAINED:
-                raise
-            cast(Any, self.request.connection).set_max_body_size(_DRAINED)
-            self._refused = error
-            setattr(self, (self.request.method or "").lower(), self._refuse)
-
-    def _read_in_large_parts(self) -> None:
-        connection = cast(Any, self.request.connection)
-        # those of this request only; the others of the server share theirs
-        connection.params = copy.copy(connection.params)
-        connection.params.chunk_size = _PART
-        self._stream, self._usual_part = connection.stream, connection.stream.read_chunk_size
-        self._stream.read_chunk_size = _PART
-
-    def _length(self) -> int:
-        """Return how long the body says it is, -1 if it does not."""
-        text = self.request.headers.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-
-    def upload_folder(self) -> Path:
-        """Return the folder for the body: the project's, or that of all (called in a thread)."""
-        if self._info is not None:
-            return self.hub.projects.tmp(self._info)
-        folder = self.hub.config.data / "tmp"
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    async def _refuse(self, *args: Any, **kwargs: Any) -> None:
-        assert self._refused is not None
-        raise self._refused
-
-    async def data_received(self, chunk: bytes) -> None:
-        """Take a part of the body."""
-        if self._refused is None and self._upload is not None:
-            try:
-                await self._upload.write(chunk)
-            except ApiError as error:
-                self._refused = error
-                setattr(self, (self.request.method or "").lower(), self._refuse)
-
-    def on_connection_close(self) -> None:
-        """Tell :meth:`cut` if the client went away in the middle of the body."""
-        future = self.request._body_future
-        was_cut = not future.done()
-        super().on_connection_close()
-        if was_cut and self._upload is not None:
-            self._cutting = True
-            # the hub waits for it when it stops; a task that nobody knows could be collected
-            task = asyncio.get_running_loop().create_task(self._cut())
-            self.hub.active.add(task)
-            task.add_done_callback(self.hub.active.discard)
-
-    async def _cut(self) -> None:
-        assert self._upload is not None
-        try:
-            await self.cut()
-        except Exception as error:
-            self.log_exception(type(error), error, error.__traceback__)
-        finally:
-            self._upload.close()
-
-    async def cut(self) -> None:
-        """Do what can be done with a body that did not come to its end; nothing by default.
-
-        Nobody waits for an answer any more.
-        """
 
 
 class NotFound(HubHandler):

@@ -13,7 +13,7 @@ from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.hub.project import Project
 from dotscience_jupyter.snapshots import SnapshotError
 
-from .base import UploadHandler
+from .uploading import UploadHandler
 
 _SECONDS = 60.0
 

@@ -56,7 +56,7 @@ class OneLockHandler(HubHandler):
 
     async def delete(self, project: str, lock: str) -> None:
         """End it: one's own, or any of a project that one owns."""
-        role = await self.run(self.hub.projects.role, self.asker, self.info)
+        role = await self.run(self.hub.members.role, self.asker, self.info)
         await self.run(
             self.hub.locks.release,
             self.info,

@@ -38,7 +38,7 @@ class ProjectsHandler(HubHandler):
         info = await self.run(self.hub.projects.create, self.asker, given.name, given.kind)
         base = self.hub.config.base_url or self.hub.config.prefix
         self.set_header("Location", f"{base}/api/v1/projects/{info.id}")
-        self.answer(_project(info, role="owner", commits=0, runs=0), 201)
+        self.answer(_project(info, role="owner", access="write", commits=0, runs=0), 201)
 
 
 class ProjectHandler(HubHandler):
@@ -60,9 +60,11 @@ class ProjectHandler(HubHandler):
 
         def work(project: Project) -> dict[str, Any]:
             commits, runs = project.records.counts()
-            role = self.hub.projects.role(self.asker, self.info)
-            head = project.commit_id(HEAD)
-            return {"role": role, "commits": commits, "runs": runs, "head": head}
+            told = {"commits": commits, "runs": runs, "head": project.commit_id(HEAD)}
+            role = self.hub.members.role(self.asker, self.info)
+            if role is not None:  # it is, unless it was taken away a moment ago
+                told |= {"role": role.name, "access": role.access}
+            return told
 
         self.answer(_project(self.info, **await self.in_project(work)))
 
@@ -92,15 +94,18 @@ class MembersHandler(HubHandler):
 
     async def get(self, project: str) -> None:
         """Answer with the owner and the collaborators."""
-        found = await self.run(self.hub.projects.members, self.info)
-        members = [models.Member(name=user.name, role=role) for user, role in found]
+        found = await self.run(self.hub.members.of, self.info)
+        members = [
+            models.Member(name=user.name, role=role.name, access=role.access)
+            for user, role in found
+        ]
         self.answer(models.MemberList(items=members))
 
     async def post(self, project: str) -> None:
-        """Let a user read and write."""
+        """Let a user read, or read and write."""
         given = self.body(models.NewMember)
         user = await self.run(self.hub.identity.get_user, given.name)
-        await self.run(self.hub.projects.add_collaborator, self.info, user, actor=self.asker.name)
+        await self.run(self.hub.members.add, self.info, user, given.access, actor=self.asker.name)
         self.set_status(204)
 
 
@@ -111,11 +116,9 @@ class MemberHandler(HubHandler):
     operations: ClassVar[dict[str, Operation]] = {"DELETE": Operation(status=204, errors=(409,))}
 
     async def delete(self, project: str, name: str) -> None:
-        """Let that user read and write no more."""
+        """Let that user in no more."""
         user = await self.run(self.hub.identity.get_user, name)
-        await self.run(
-            self.hub.projects.remove_collaborator, self.info, user, actor=self.asker.name
-        )
+        await self.run(self.hub.members.remove, self.info, user, actor=self.asker.name)
         self.set_status(204)
 
 

@@ -25,9 +25,10 @@ from dotscience_jupyter.snapshots import (
 from dotscience_jupyter.snapshots.embedded.equals import is_foreign
 from dotscience_jupyter.sync.lines import Line, read_line
 
-from .base import HubHandler, UploadHandler
+from .base import HubHandler
 from .cutting import CutHandler
 from .sending import Sending
+from .uploading import UploadHandler
 
 MOST_IDS = 65_536
 MOST_COMMITS = 10_000

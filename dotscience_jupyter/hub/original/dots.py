@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dotscience_jupyter.hub.access import Role
 from dotscience_jupyter.hub.config import Services
 from dotscience_jupyter.hub.identity import User
 from dotscience_jupyter.hub.project import Project, ProjectInfo
-from dotscience_jupyter.hub.projects import Role
 from dotscience_jupyter.sync.jupyterhub import hub_name
 
 from .names import BadNameError, branch_ref, check_names, project_prefix, split_filesystem_id
@@ -86,7 +86,7 @@ class Asker:
         return not dot.branch or dot.ref in project.records.refs()
 
     def _seen(self, info: ProjectInfo, branch: str) -> Dot | None:
-        role = self.services.projects.role(self.user, info)
+        role = self.services.members.role(self.user, info)
         if role is None:
             return None
         return Dot(info, "" if branch_ref(branch) == "HEAD" else branch, role)

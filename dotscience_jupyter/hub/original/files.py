@@ -15,7 +15,8 @@ from typing import ClassVar
 from dotscience_jupyter.api.errors import ApiError
 from dotscience_jupyter.api.models import Body
 from dotscience_jupyter.hub.access import Need
-from dotscience_jupyter.hub.handlers.base import HubHandler, UploadHandler
+from dotscience_jupyter.hub.handlers.base import HubHandler
+from dotscience_jupyter.hub.handlers.uploading import UploadHandler
 from dotscience_jupyter.hub.operations import ARRAY, BYTES, TEXT, Media, Operation, Param
 from dotscience_jupyter.hub.project import ProjectInfo
 from dotscience_jupyter.records import models
@@ -129,14 +130,12 @@ class FilesHandler(BucketHandler, UploadHandler):
             self._turn = turns_of(self.hub).begin(user, bucket.name, bucket.branch)
         await super().prepare()
 
-    async def find_project(self) -> ProjectInfo | None:
+    async def allow(self, need: Need) -> None:
         """Look at the key, and for a task that holds the workspace, before a body is read."""
-        found = await super().find_project()
+        await super().allow(need)
         if self.request.method in ("PUT", "DELETE"):
             self._key = self._checked(self._rest())
-            if found is not None:
-                await self.run(self.hub.locks.require_free, found)
-        return found
+            await self.run(self.hub.locks.require_free, self.info)
 
     def _rest(self) -> str:
         return self.path_kwargs.get("rest", "")

@@ -22,7 +22,6 @@ from dotscience_jupyter.records import NotFoundError, models
 from dotscience_jupyter.records.reading import RunHead
 from dotscience_jupyter.records.where import MAX_LENGTH, Field, write_field
 
-PREFIX = "artefact:"
 MOST = 1000
 """Models of one project in a list at most, the newest ones."""
 
@@ -96,7 +95,7 @@ def find_model(services: Services, user: User, id_: str) -> Model | None:
     if len(parts) != 3:
         return None
     info = services.projects.get(parts[0])
-    if info is None or services.projects.role(user, info) is None:
+    if info is None or services.members.role(user, info) is None:
         return None
     with services.projects.open(info) as project:
         try:
@@ -109,7 +108,7 @@ def find_model(services: Services, user: User, id_: str) -> Model | None:
 def _models(project: Project) -> list[Model]:
     labels = project.records.value_names()["label"]
     runs: dict[int, RunHead] = {}
-    for where in _conditions([name for name in labels if name.startswith(PREFIX)]):
+    for where in _conditions([name for name in labels if name.startswith(models.MODEL_LABEL)]):
         for run in project.records.list_runs(where=where, limit=MOST)[0]:
             runs[run.sequence] = run
     newest = [runs[sequence] for sequence in sorted(runs, reverse=True)]
@@ -136,14 +135,15 @@ def _conditions(names: list[str]) -> Iterator[str]:
 def _of_run(info: ProjectInfo, run: models.Run | RunHead) -> Iterator[Model]:
     labels = [value for value in run.values if value.kind == "label"]
     named = sorted(
-        (value for value in labels if value.name.startswith(PREFIX)), key=lambda value: value.name
+        (value for value in labels if value.name.startswith(models.MODEL_LABEL)),
+        key=lambda value: value.name,
     )
     for number, label in enumerate(named):
         said = _said(label.text)
         yield {
             "id": f"{info.id}.{run.id}.{number}",
             "run_id": run.id,
-            "name": label.name[len(PREFIX) :],
+            "name": label.name[len(models.MODEL_LABEL) :],
             "type": said.get("type", ""),
             "version": said.get("version", ""),
             "files": said.get("files", {}),

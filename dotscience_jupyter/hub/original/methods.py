@@ -144,7 +144,7 @@ def all_dots_and_branches(asker: Asker, dot: None, call: Call) -> dict[str, Any]
     def told(project: Project) -> dict[str, Any]:
         others = [_volume(project, each) for each in names.branches(project.records.refs())]
         master = _volume(project, "")
-        (owner, _), *members = projects.members(project.info)
+        (owner, _), *members = asker.services.members.of(project.info)
         return {
             "MasterBranch": master,
             "OtherBranches": others,
@@ -193,17 +193,13 @@ def fork(asker: Asker, dot: Dot, call: Call) -> str:
 
 def add_collaborator(asker: Asker, dot: Dot, call: Call) -> bool:
     """Let another user read and write a dot."""
-    asker.services.projects.add_collaborator(
-        dot.info, _member(asker, dot, call), actor=asker.user.name
-    )
+    asker.services.members.add(dot.info, _member(asker, dot, call), actor=asker.user.name)
     return True
 
 
 def remove_collaborator(asker: Asker, dot: Dot, call: Call) -> bool:
-    """Let another user read and write a dot no more."""
-    asker.services.projects.remove_collaborator(
-        dot.info, _member(asker, dot, call), actor=asker.user.name
-    )
+    """Let another user see a dot no more."""
+    asker.services.members.remove(dot.info, _member(asker, dot, call), actor=asker.user.name)
     return True
 
 

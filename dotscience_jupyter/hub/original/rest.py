@@ -231,7 +231,7 @@ def _project(hub: Services, info: ProjectInfo) -> dict[str, Any]:
         "name": info.name,
         "owner": info.owner,
         "dots": [info.dot],
-        "collaborators": [user.name for user, _ in hub.projects.members(info)[1:]],
+        "collaborators": [user.name for user, _ in hub.members.of(info)[1:]],
         "created": info.created.isoformat(),
     }
 

@@ -219,5 +219,5 @@ class RpcHandler(HubHandler):
                 return None
             raise RpcError(f"There is no dot {what[:160]}, or you may not see it.")
         if not method.need.met_by(dot.role):
-            raise RpcError(f"Only the owner of {what[:160]} may do that. Nothing was changed.")
+            raise RpcError(method.need.refusal(what[:160], dot.info.owner))
         return dot

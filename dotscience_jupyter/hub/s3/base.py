@@ -121,13 +121,20 @@ class S3Handler(HubHandler):
             return None
         found = await self.run(self.hub.identity.s3_secret, signature.access_key)
         if found is None:
+            self.count()
+            await self.note_failed("", "s3key", signature.access_key)
             raise S3Error(
                 "InvalidAccessKeyId",
                 "The access key id you provided does not exist on this hub, or was revoked.",
                 AWSAccessKeyId=signature.access_key,
             )
         user, secret = found
-        self.signing_key = signature.check(secret, self.prefix)
+        try:
+            self.signing_key = signature.check(secret, self.prefix)
+        except S3Error:
+            self.count()
+            await self.note_failed(user.name, "s3key", signature.access_key)
+            raise
         self.signature = signature
         self.token = signature.access_key
         return user

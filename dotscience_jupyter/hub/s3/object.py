@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from dotscience_jupyter.hub.access import Need
-from dotscience_jupyter.hub.handlers.base import UploadHandler
+from dotscience_jupyter.hub.handlers.uploading import UploadHandler
 from dotscience_jupyter.hub.project import Project, ProjectInfo
 from dotscience_jupyter.snapshots.engine import Kind
 

@@ -53,7 +53,7 @@ def test_buckets_are_the_projects_one_may_see(world: World) -> None:
     info = services.projects.by_name("bob", shared)
     user = services.identity.find_user("alice")
     assert info is not None and user is not None
-    services.projects.add_collaborator(info, user)
+    services.members.add(info, user)
 
     def names(s3: Any, **options: Any) -> list[str]:
         return [each["Name"] for each in s3.list_buckets(**options)["Buckets"]]
