@@ -50,6 +50,7 @@ CHECKS = {
     "import-linter": ["lint-imports"],
     "generated files": [sys.executable, "scripts/check_generated.py"],
     "authentication of every route": [sys.executable, "scripts/check_auth.py"],
+    "size of the front end": [sys.executable, "scripts/check_bundle.py"],
     "eslint": ["jlpm", "eslint:check"],
     "prettier": ["jlpm", "prettier:check"],
     "stylelint": ["jlpm", "stylelint:check"],
@@ -180,7 +181,7 @@ def chromium() -> str | None:
 
 
 def playwright(*arguments: str, name: str = "browser") -> Outcome:
-    """Run Playwright with Galata on a real JupyterLab and count; its report is kept under a name."""
+    """Run Playwright with Galata on a real JupyterLab and count; its report gets a name."""
     outcome = Outcome("browser")
     executable = chromium()
     if executable is None:

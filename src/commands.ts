@@ -117,6 +117,15 @@ export namespace CommandIDs {
   /** Take the hub's new commits and their files. */
   export const pull = 'dotscience:pull';
 
+  /** Make a new folder with a project of a hub: `{address?, folder?}`. */
+  export const cloneProject = 'dotscience:clone-project';
+
+  /** Stop a clone that is under way, or tell of it no more: `{clone}`. */
+  export const endClone = 'dotscience:end-clone';
+
+  /** Go to the folder of a project that was cloned: `{clone}`. */
+  export const openClone = 'dotscience:open-clone';
+
   /** Let a dataset appear in the workspace at hand. */
   export const attachDataset = 'dotscience:attach-dataset';
 

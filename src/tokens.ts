@@ -9,15 +9,11 @@ import type { ApiClient, ApiError } from './api/client';
 import type {
   DatasetStatus,
   DatasetVersionList,
+  ProjectClone,
   Status,
   SyncStatus,
   Workspace
 } from './api/schema';
-
-/**
- * The id of the npm package, which every plugin's and token's id starts with.
- */
-export const PACKAGE = 'dotscience-jupyter';
 
 /**
  * The translation domain of the front end.
@@ -54,7 +50,8 @@ export interface IWorkspaceEvent {
     | 'error'
     | 'live'
     | 'sync'
-    | 'datasets';
+    | 'datasets'
+    | 'clone';
 
   /** The committer's state now. */
   readonly state: 'clean' | 'changed' | 'committing' | 'error';
@@ -79,6 +76,9 @@ export interface IWorkspaceEvent {
 
   /** The datasets of the workspace; only there when the action is `datasets`. */
   readonly datasets?: DatasetStatus;
+
+  /** A project that is cloned into a folder; only there when the action is `clone`. */
+  readonly clone?: ProjectClone;
 }
 
 /**
@@ -173,6 +173,17 @@ export const IWorkspaceTracker = new Token<IWorkspaceTracker>(
 );
 
 /**
+ * What the server clones from hubs, for whichever workspace is at hand.
+ */
+export interface IProjectClones {
+  /** What is under way, and what has ended and was not dismissed, oldest first. */
+  readonly items: readonly ProjectClone[];
+
+  /** Emitted when that changed. */
+  readonly changed: ISignal<IProjectClones, void>;
+}
+
+/**
  * What is known of the hub of the workspace at hand.
  */
 export interface IHubState {
@@ -181,6 +192,9 @@ export interface IHubState {
 
   /** Emitted when that changed. */
   readonly changed: ISignal<IHubState, void>;
+
+  /** What is being cloned from hubs. */
+  readonly clones: IProjectClones;
 
   /** Ask the server how they stand; it does not ask the hub. */
   load(): Promise<void>;

@@ -13,6 +13,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon, undoIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { runArgument, workspaceArgument } from './arguments';
 import type { ApiError } from './api/client';
 import type { CommitResult, RollbackResult } from './api/schema';
 import { CommandIDs } from './commands';
@@ -112,18 +113,8 @@ export function addWorkspaceCommands(
       args: {
         type: 'object',
         properties: {
-          run: {
-            type: 'string',
-            description: trans.__(
-              'The id of the run; without it the user is asked.'
-            )
-          },
-          workspace: {
-            type: 'string',
-            description: trans.__(
-              'A contents path in the workspace; without it the workspace at hand.'
-            )
-          }
+          run: runArgument(trans),
+          workspace: workspaceArgument(trans)
         }
       }
     },

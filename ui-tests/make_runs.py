@@ -3,8 +3,8 @@
 """Make a folder a workspace with many runs. Usage: make_runs.py FOLDER COUNT [wide [COPIES]].
 
 With "wide" each run has eight parameters and six metrics, and every tenth a series. With COPIES all
-runs and their values are there so many times more, copied within the database in seconds: enough to
-look at, while `verify` would rightly find that no commit vouches for the copies.
+runs with values and series are there so many times more, copied within the database in seconds:
+enough to look at, while `verify` would rightly find that no commit vouches for the copies.
 """
 
 from __future__ import annotations
@@ -96,6 +96,12 @@ def copy(database: Path, count: int, copies: int) -> None:
             connection.execute(
                 "INSERT INTO run_values SELECT run_sequence + :more, kind, name, text, type, number"
                 " FROM run_values WHERE run_sequence <= :count",
+                at,
+            )
+            connection.execute(
+                "INSERT INTO series SELECT printf('%08x', :copy) || substr(run_id, 9), name,"
+                ' series."count", digest, data FROM series JOIN runs ON runs.id = run_id'
+                " WHERE sequence <= :count",
                 at,
             )
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dotscience_jupyter.provenance import FileVersion, LineageGraph
     from dotscience_jupyter.records.reading import RunHead
 
-MODEL_LABEL = "artefact:"  # labels of registered models, run format v1 section 2.6
 LISTED_FILES = 200  # a status names at most so many changed or unclaimed files
 
 MadeBy = Mapping[tuple[str, str], str]
@@ -145,7 +144,9 @@ def run_detail(
         resources=_scalars(details.get("resources")),
         logs=[models.LogInfo(name=log.name, size=log.size) for log in logs],
         models=sorted(
-            name.removeprefix(MODEL_LABEL) for name in labels(row) if name.startswith(MODEL_LABEL)
+            name.removeprefix(rows.MODEL_LABEL)
+            for name in labels(row)
+            if name.startswith(rows.MODEL_LABEL)
         ),
     )
 

@@ -339,7 +339,7 @@ class Comparing:
         ApiError
             404 if there is no such part (any more).
         """
-        moment, path = self._sides.find(ref), folder_path(file)
+        moment, path = self._sides.find_content(ref), folder_path(file)
         entry = self._sides.entry(moment, path, True)
         if entry is None or entry.kind is not Kind.FILE or entry.size > MOST_NOTEBOOK:
             raise ApiError(404, "not_found", f"There is no notebook {file!r} in that moment.")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from dotscience_jupyter.sync import (
@@ -16,9 +16,10 @@ from dotscience_jupyter.sync import (
     SyncError,
     clean_url,
     is_exposed,
-    list_projects,
+    list_all,
     log_in,
     log_in_with_key,
+    newest_commits,
     not_logged_in,
 )
 
@@ -27,6 +28,9 @@ from .errors import ApiError
 
 ATTEMPTS = 2
 """How often a hub is asked while somebody waits; what goes on by itself has more patience."""
+
+MOST_NEWEST = 40
+"""Projects whose newest commits are asked for at once; a list shows no more of them."""
 
 _STATUS = {
     "invalid_url": 400,
@@ -93,27 +97,76 @@ def log_out_on(wanted: models.LogOut) -> models.HubLogins:
     return hubs()
 
 
-def projects(url: str) -> models.HubProjects:
+def projects(url: str, datasets: bool = False) -> models.HubProjects:
     """Return the projects of a hub that the user may see, their own first, by name.
+
+    Parameters
+    ----------
+    url
+        The hub's address.
+    datasets
+        Whether datasets are among them.
 
     Raises
     ------
     ApiError
         400 ``invalid_url``, 409 ``not_logged_in``, 502 ``offline``, or what the hub says.
     """
-    with translated_sync():
-        found = list_projects(url, patience=Patience(attempts=ATTEMPTS))
-    return models.HubProjects(
-        items=[models.HubProject(project=each.project, name=each.name) for each in found]
-    )
+    return _listed(url, {"project", "dataset"} if datasets else {"project"})
 
 
 def datasets(url: str) -> models.HubProjects:
     """Return the datasets of a hub that the user may see. Raise ApiError as :func:`projects`."""
+    return _listed(url, {"dataset"})
+
+
+def _listed(url: str, kinds: Collection[str]) -> models.HubProjects:
     with translated_sync():
-        found = list_projects(url, kind="dataset", patience=Patience(attempts=ATTEMPTS))
+        found = list_all(url, patience=Patience(attempts=ATTEMPTS))
     return models.HubProjects(
-        items=[models.HubProject(project=each.project, name=each.name) for each in found]
+        items=[
+            models.HubProject(
+                project=each.remote.project,
+                name=each.remote.name,
+                kind="dataset" if each.kind == "dataset" else "project",
+            )
+            for each in found
+            if each.kind in kinds
+        ]
+    )
+
+
+def newest(url: str, projects: str) -> models.NewestCommits:
+    """Return the newest commits of some projects of a hub.
+
+    Parameters
+    ----------
+    url
+        The hub's address.
+    projects
+        The ids of at most :data:`MOST_NEWEST` projects, with commas between.
+
+    Raises
+    ------
+    ApiError
+        400 ``invalid_request`` or ``invalid_url``, 409 ``not_logged_in``.
+    """
+    wanted = list(dict.fromkeys(filter(None, projects.split(","))))
+    if len(wanted) > MOST_NEWEST:
+        raise ApiError(400, "invalid_request", f"At most {MOST_NEWEST} projects are asked about.")
+    with translated_sync():
+        found = newest_commits(url, wanted, patience=Patience(attempts=1))
+    return models.NewestCommits(
+        items=[
+            models.NewestCommit(
+                project=each.project,
+                commits=each.commits,
+                created=each.created,
+                author=each.author,
+                message=each.message,
+            )
+            for each in found
+        ]
     )
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from dotscience_jupyter.committer import MERGE_HOLD, MergeWish, OverwrittenError, Placed
 from dotscience_jupyter.notebooks import DamagedError, decode, has_markers, read_notebook
-from dotscience_jupyter.records import NotFoundError
 from dotscience_jupyter.records.paths import from_text, to_text
 from dotscience_jupyter.snapshots import Kind, SnapshotError
 
@@ -126,14 +125,10 @@ class Merging:
             raise ApiError(
                 400, "invalid_request", "The folder as it is cannot be merged into itself."
             )
-        try:
-            moment = self._sides.find(name)
-        except ApiError as error:
-            # the id of content that was received and that no commit has
-            if isinstance(error.__cause__, NotFoundError) and self._core.engine.exists(name):
-                return Point(name, name, False), None
-            raise
+        moment = self._sides.find_content(name)
         assert moment.snapshot is not None
+        if moment.commit is None:  # content that was received
+            return Point(name, name, False), None
         return Point(moment.ref, moment.snapshot), moment
 
     def _base(self, name: str, yours: str, theirs: Point, moment: Moment | None) -> Point | None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Literal
 
 from blake3 import blake3
@@ -17,15 +18,17 @@ from dotscience_jupyter.notebooks import (
     Document,
     MergedCell,
     MergedNotebook,
+    Place,
     Segment,
     check_valid,
     merge_notebooks,
     merge_text,
     notebook_language,
+    pair_outputs,
     read_notebook,
-    slim_cell,
     text_joined,
 )
+from dotscience_jupyter.records.paths import to_text
 from dotscience_jupyter.snapshots import Kind
 
 from . import models
@@ -169,6 +172,8 @@ class NotebookFile(_Inside):
             _name(number, *(_source(cell) for cell in (torn.base, torn.yours, torn.theirs)))
             for number, torn in enumerate(self._torn, 1)
         ]
+        # the sides never change, and each choice is answered with all of the file
+        self._outputs = cache(self._compare_outputs)
 
     def choices_of(self, number: int) -> list[models.Choice]:
         """Return what the sides of the cell allow."""
@@ -222,15 +227,22 @@ class NotebookFile(_Inside):
                 continue
             if cell.state != "conflict":
                 place += cell.result is not None
-                cells.append(_cell(cell, cell.state, cell.result))
+                results = [] if cell.result is None else [cell.result]
+                cells.append(_cell(cell, cell.state, results))
                 continue
             place += 1
-            conflicts.append(self._conflict(len(conflicts), cell, choices, place))
+            number = len(conflicts)
+            conflicts.append(self._conflict(number, cell, choices, place))
             chosen = choices.get(conflicts[-1].id)
-            found = self._cells(len(conflicts) - 1, chosen)
-            result = found[0] if found else None
-            told = _cell(cell, "conflict" if found is None else "resolved", result)
+            found = self._cells(number, chosen)
+            told = _cell(
+                cell,
+                "conflict" if found is None else "resolved",
+                found or [],
+                None if chosen is None else chosen.choice,
+            )
             told.conflict = conflicts[-1].id
+            told.outputs = self._outputs(number)
             cells.append(told)
         return models.MergeDetail(
             file=self.body(choices),
@@ -238,6 +250,17 @@ class NotebookFile(_Inside):
             cells=cells,
             language=notebook_language(self.merged.document),
         )
+
+    def _compare_outputs(self, number: int) -> list[models.OutputPair]:
+        """Return how the outputs of a conflict differ; large parts are asked for by snapshot."""
+        cell = self._torn[number]
+        places = []
+        for part, index in zip((self.triple.yours, self.triple.theirs), cell.indices, strict=True):
+            place = Place("", "") if part is None else Place(part.snapshot, to_text(part.path))
+            places.append((place, index or 0))
+        yours, theirs = (_outputs(side) for side in (cell.yours, cell.theirs))
+        pairs = pair_outputs(yours, theirs, False, (places[0], places[1]))
+        return [models.OutputPair.model_validate(each, from_attributes=True) for each in pairs]
 
     def _conflict(
         self, number: int, cell: MergedCell, choices: Choices, place: int
@@ -259,15 +282,42 @@ class NotebookFile(_Inside):
 def _cell(
     cell: MergedCell,
     state: Literal["yours", "theirs", "merged", "conflict", "resolved"],
-    result: Document | None,
+    results: list[Document],
+    choice: models.Choice | None = None,
 ) -> models.MergeCell:
     return models.MergeCell(
         state=state,
-        base=slim_cell(cell.base),
-        yours=slim_cell(cell.yours),
-        theirs=slim_cell(cell.theirs),
-        result=slim_cell(result),
+        base=_without_outputs(cell.base),
+        yours=_without_outputs(cell.yours),
+        theirs=_without_outputs(cell.theirs),
+        result=_without_outputs(results[0]) if results else None,
+        cleared=_is_cleared(cell, results, choice),
     )
+
+
+def _is_cleared(cell: MergedCell, results: list[Document], choice: models.Choice | None) -> bool:
+    """Return whether a cell of the result lost the outputs that its sides have."""
+    yours, theirs = (bool(_outputs(side)) for side in (cell.yours, cell.theirs))
+    match choice:
+        case "yours":
+            had = [yours]
+        case "theirs":
+            had = [theirs]
+        case "both":
+            had = [yours, theirs]
+        case None:  # merged without a question: where one side has none, that may be its change
+            had = [yours and theirs]
+        case _:
+            had = [yours or theirs]
+    return any(before and not _outputs(after) for before, after in zip(had, results, strict=False))
+
+
+def _outputs(cell: Document | None) -> Sequence[Document]:
+    return () if cell is None else cell.get("outputs", ())
+
+
+def _without_outputs(cell: Document | None) -> Document | None:
+    return None if cell is None else {k: v for k, v in cell.items() if k != "outputs"}
 
 
 def _source(cell: Document | None) -> str | None:

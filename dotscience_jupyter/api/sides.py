@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
+from dotscience_jupyter.records import NotFoundError
 from dotscience_jupyter.records import models as rows
 from dotscience_jupyter.records.paths import to_text
 from dotscience_jupyter.snapshots import Change, Entry, Kind, LiveChange, PathNotFoundError
@@ -101,6 +102,15 @@ class Sides:
                 return Moment(commit.id, commit.snapshot, commit, run.id, label)
             commit = self._core.records.get_commit(name)
         return Moment(commit.id, commit.snapshot, commit, None, _named(commit))
+
+    def find_content(self, name: str) -> Moment:
+        """Return what a name means, which may also be the id of a snapshot that no commit has."""
+        try:
+            return self.find(name)
+        except ApiError as error:
+            if isinstance(error.__cause__, NotFoundError) and self._core.engine.exists(name):
+                return Moment(name, name)
+            raise
 
     def values_run(self, moment: Moment) -> rows.Run | None:
         """Return the run whose values a moment stands for: the named, or its commit's newest."""

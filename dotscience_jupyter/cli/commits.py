@@ -24,33 +24,20 @@ from .context import (
 )
 from .errors import CommandError
 from .output import Column, Printer, many, moment, one_line, progress, safe
+from .paging import paged, pages
 
 if TYPE_CHECKING:
     from dotscience_jupyter.api.service import WorkspaceService
 
-PAGE = 500
-
 
 @click.command("log")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many."
-)
-@click.option(
-    "--offset", default=0, type=click.IntRange(min=0), help="Leave out the first so many."
-)
+@paged
 @common
 @pass_settings
 def log_command(settings: Settings, limit: int, offset: int) -> None:
     """List the commits, newest first."""
     with open_service(settings) as service:
-        page = service.commits(offset=offset, limit=min(limit, PAGE))
-        while len(page.items) < min(limit, page.total - offset):
-            more = service.commits(
-                offset=offset + len(page.items), limit=min(limit - len(page.items), PAGE)
-            )
-            if not more.items:
-                break
-            page.items += more.items
+        page = pages(service.commits, offset, limit)
     printer = settings.printer
     if printer.json:
         printer.document(page)

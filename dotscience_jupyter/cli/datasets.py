@@ -15,6 +15,7 @@ import click
 
 from .context import Settings, common, pass_settings
 from .output import Column, Printer, many, moment, one_line, progress, safe
+from .paging import paged
 
 if TYPE_CHECKING:
     from dotscience_jupyter.api.datasets import Attaching, Waiting
@@ -226,12 +227,7 @@ def detach_command(settings: Settings, name: str) -> None:
 
 @dataset_command.command("versions")
 @click.argument("name")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many."
-)
-@click.option(
-    "--offset", default=0, type=click.IntRange(min=0), help="Leave out the first so many."
-)
+@paged
 @common
 @pass_settings
 def versions_command(settings: Settings, name: str, limit: int, offset: int) -> None:

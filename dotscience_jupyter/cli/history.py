@@ -5,27 +5,22 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from .context import Settings, common, folder_path, open_service, pass_settings
 from .output import Column, Printer, many, moment, one_line, safe, size
+from .paging import paged, pages
 
 if TYPE_CHECKING:
     from dotscience_jupyter.api.models import FileVersion
 
-PAGE = 500
-
 
 @click.command("history")
 @click.argument("path", type=click.Path())
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many."
-)
-@click.option(
-    "--offset", default=0, type=click.IntRange(min=0), help="Leave out the first so many."
-)
+@paged
 @common
 @pass_settings
 def history_command(settings: Settings, path: str, limit: int, offset: int) -> None:
@@ -35,14 +30,7 @@ def history_command(settings: Settings, path: str, limit: int, offset: int) -> N
     """
     with open_service(settings) as service:
         file = folder_path(service, settings, path)
-        found = service.history.versions(file, offset, min(limit, PAGE))
-        while len(found.items) < min(limit, found.total - offset):
-            more = service.history.versions(
-                file, offset + len(found.items), min(limit - len(found.items), PAGE)
-            )
-            if not more.items:
-                break
-            found.items += more.items
+        found = pages(partial(service.history.versions, file), offset, limit)
     printer = settings.printer
     if printer.json:
         printer.document(found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +35,7 @@ from .output import (
     scalar,
     size,
 )
+from .paging import paged, pages
 from .workspace import waiting_runs
 
 if TYPE_CHECKING:
@@ -42,12 +44,8 @@ if TYPE_CHECKING:
         LogText,
         RunDetail,
         RunFile,
-        RunList,
         RunSummary,
     )
-    from dotscience_jupyter.api.service import WorkspaceService
-
-PAGE = 500
 
 WHERE_HELP = """\b
 Fields of --where and --sort:
@@ -76,12 +74,7 @@ For example:
     "--search", default="", metavar="WORDS", help="Only runs in which all these words occur."
 )
 @click.option("--sort", default="", metavar="KEYS", help="Order; newest first if not given.")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1), help="At most so many."
-)
-@click.option(
-    "--offset", default=0, type=click.IntRange(min=0), help="Leave out the first so many."
-)
+@paged
 @common
 @pass_settings
 def runs_command(
@@ -89,7 +82,7 @@ def runs_command(
 ) -> None:
     """List the runs, newest first."""
     with open_service(settings) as service:
-        page = _runs(service, where, search, sort, offset, limit)
+        page = pages(partial(service.runs, where, search, sort), offset, limit)
         waiting = waiting_runs(service.workspace.spool)
     printer = settings.printer
     if printer.json:
@@ -115,26 +108,6 @@ def runs_command(
             f"{many(waiting, 'published run')} not recorded yet: 'ds commit' does it.",
             style="yellow",
         )
-
-
-def _runs(
-    service: WorkspaceService, where: str, search: str, sort: str, offset: int, limit: int
-) -> RunList:
-    page = service.runs(
-        where=where, search=search, sort=sort, offset=offset, limit=min(limit, PAGE)
-    )
-    while len(page.items) < min(limit, page.total - offset):
-        more = service.runs(
-            where=where,
-            search=search,
-            sort=sort,
-            offset=offset + len(page.items),
-            limit=min(limit - len(page.items), PAGE),
-        )
-        if not more.items:
-            break
-        page.items += more.items
-    return page
 
 
 def run_columns(runs: list[RunSummary], terminal: bool) -> list[Column]:

@@ -10,7 +10,7 @@ from .comparing import counts as notebook_counts
 from .documents import language as notebook_language
 from .documents import read_notebook
 from .notebookmerge import MergedCell, MergedNotebook, check_valid, merge_notebooks
-from .outputs import blob, slim_cell
+from .outputs import blob, pair_outputs
 from .sequences import gaps, matches
 from .tables import compare_tables
 from .textmerge import Segment, has_markers, lines, merge_text
@@ -23,6 +23,7 @@ from .values import (
     Document,
     NotebookComparison,
     Options,
+    OutputPair,
     Place,
     TextComparison,
     unchecked,
@@ -42,6 +43,7 @@ __all__ = [
     "MergedNotebook",
     "NotebookComparison",
     "Options",
+    "OutputPair",
     "Place",
     "Segment",
     "TextComparison",
@@ -58,8 +60,8 @@ __all__ = [
     "merge_text",
     "notebook_counts",
     "notebook_language",
+    "pair_outputs",
     "read_notebook",
-    "slim_cell",
     "text_counts",
     "text_joined",
     "unchecked",

@@ -153,6 +153,7 @@ class _Comparing:
                 b.get("outputs", ()),
                 options.counts,
                 ((self._places[0], i), (self._places[1], j)),
+                options.context,
             )
         pair.metadata = self._metadata(a, b)
         return pair

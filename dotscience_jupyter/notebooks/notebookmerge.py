@@ -31,7 +31,8 @@ CellState = Literal["same", "yours", "theirs", "merged", "conflict"]
 class MergedCell:
     """A cell of the result, or what was one on some side.
 
-    ``result`` is None where the cell is not in the result or nothing is chosen yet.
+    ``result`` is None where the cell is not in the result or nothing is chosen yet. ``indices`` are
+    those of the cell in yours and in theirs.
     """
 
     state: CellState
@@ -40,6 +41,7 @@ class MergedCell:
     theirs: Document | None
     result: Document | None
     segments: list[Segment]
+    indices: tuple[int | None, int | None] = (None, None)
 
     @property
     def removal(self) -> bool:
@@ -143,24 +145,33 @@ def merge_notebooks(base: Document | None, yours: Document, theirs: Document) ->
     """
     y, t = yours["cells"], theirs["cells"]
     b = [] if base is None else base["cells"]
-    triples, reordered = _ordered(_triples(b, y, t), b, y, t)
-    cells = [_merge(triple, base is None) for triple in triples]
+    order, reordered = _ordered(*_triples(b, y, t))
+    cells: list[MergedCell] = []
+    for i, j, k in order:
+        cell = _merge((_at(b, i), _at(y, j), _at(t, k)), base is None)
+        if cell is not None:
+            cell.indices = (j, k)
+            cells.append(cell)
     metadata = _merged_value(
         {} if base is None else base["metadata"], yours["metadata"], theirs["metadata"]
     )
     minor = max(yours["nbformat_minor"], theirs["nbformat_minor"])
     document = {"metadata": metadata, "nbformat": 4, "nbformat_minor": minor}
-    return MergedNotebook([cell for cell in cells if cell is not None], document, reordered)
+    return MergedNotebook(cells, document, reordered)
 
 
 Triple = tuple[int | None, int | None, int | None]
 """Indices of one cell in base, yours and theirs."""
 
 
+def _at(cells: Sequence[Document], index: int | None) -> Document | None:
+    return None if index is None else cells[index]
+
+
 def _triples(
     b: Sequence[Document], y: Sequence[Document], t: Sequence[Document]
 ) -> tuple[dict[int, Triple], dict[int, Triple]]:
-    """Return the triple of each cell of yours and of theirs."""
+    """Return the triple of each cell of yours and of theirs, in their order."""
     in_yours, in_theirs = (_matched(b, side) for side in (y, t))
     from_yours = {j: i for i, j in in_yours.items()}
     from_theirs = {k: i for i, k in in_theirs.items()}
@@ -203,21 +214,15 @@ def _matched(base: Sequence[Document], side: Sequence[Document]) -> dict[int, in
 
 
 def _ordered(
-    triples: tuple[dict[int, Triple], dict[int, Triple]],
-    b: Sequence[Document],
-    y: Sequence[Document],
-    t: Sequence[Document],
-) -> tuple[list[tuple[Document | None, Document | None, Document | None]], bool]:
+    of_yours: dict[int, Triple], of_theirs: dict[int, Triple]
+) -> tuple[list[Triple], bool]:
     """Return the cells in the order of the result, and whether both sides had moved some.
 
     One side's order is the skeleton: that of the side which moved cells, else yours. The cells
     that only the other one has follow what they follow there.
     """
-    of_yours, of_theirs = triples
-    moved_y = _is_moved([of_yours[j][0] for j in range(len(y))])
-    moved_t = _is_moved([of_theirs[k][0] for k in range(len(t))])
-    if not b:  # without an ancestor, nothing tells who moved
-        moved_y = moved_t = False
+    moved_y = _is_moved([of_yours[j][0] for j in range(len(of_yours))])
+    moved_t = _is_moved([of_theirs[k][0] for k in range(len(of_theirs))])
     theirs_first = moved_t and not moved_y
     skeleton, other = (of_theirs, of_yours) if theirs_first else (of_yours, of_theirs)
     order = [skeleton[n] for n in range(len(skeleton))]
@@ -245,14 +250,7 @@ def _ordered(
             result += waiting
             waiting = []
     result += waiting
-    return [
-        (
-            None if i is None else b[i],
-            None if j is None else y[j],
-            None if k is None else t[k],
-        )
-        for i, j, k in result
-    ], moved_y and moved_t
+    return result, moved_y and moved_t
 
 
 def _is_moved(origins: list[int | None]) -> bool:

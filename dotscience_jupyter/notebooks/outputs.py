@@ -28,10 +28,12 @@ def pair_outputs(
     new: Sequence[Document],
     counts: bool,
     where: tuple[tuple[Place, int], tuple[Place, int]],
+    context: int = 3,
 ) -> list[OutputPair]:
     """Compare the outputs of a cell; ``where`` is the notebook and the cell's index, of each side.
 
-    Those that are the same are not given, only counted by their pairs.
+    Those that are the same are not given, only counted by their pairs. ``context`` is how many
+    unchanged lines of texts are kept around changed ones.
     """
     keys = [[identity(plain_output(o, counts)) for o in outputs] for outputs in (old, new)]
     found: list[OutputPair] = []
@@ -40,7 +42,7 @@ def pair_outputs(
     between = {(gap[0], gap[2]): gap for gap in gaps(same, len(old), len(new))}
     for a, b, count in (*same, (len(old), len(new), 0)):
         if (i, j) in between:
-            found += _changed(old, new, between[i, j], where)
+            found += _changed(old, new, between[i, j], where, context)
         found += [OutputPair("same") for _ in range(count)]
         i, j = a + count, b + count
     return found
@@ -51,6 +53,7 @@ def _changed(
     new: Sequence[Document],
     gap: tuple[int, int, int, int],
     where: tuple[tuple[Place, int], tuple[Place, int]],
+    context: int,
 ) -> list[OutputPair]:
     i, i1, j, j1 = gap
     found: list[OutputPair] = []
@@ -60,7 +63,7 @@ def _changed(
         if before is not None and after is not None:
             if _kind(old[i]) == _kind(new[j]):
                 a, b = output_text(old[i]), output_text(new[j])
-                text = None if a is None or b is None else compare_text(a, b, 3, 2000)
+                text = None if a is None or b is None else compare_text(a, b, context, 2000)
                 found.append(OutputPair("modified", before, after, text))
                 i, j = i + 1, j + 1
             elif _kind(old[i]) in (_kind(each) for each in new[j:j1]):
@@ -143,17 +146,3 @@ def blob(cells: Sequence[Document], cell: int, output: int, mime: str) -> tuple[
         except (binascii.Error, ValueError):
             return None
     return content, digest
-
-
-def slim_cell(cell: Document | None) -> Document | None:
-    """Return a cell without the large parts of its outputs; ``omitted`` tells their sizes."""
-    if cell is None or not cell.get("outputs"):
-        return cell
-    outputs = []
-    for index, output in enumerate(cell["outputs"]):
-        slim = without_large(output, (Place("", ""), 0), index)
-        if slim.blobs:
-            omitted = {each.mime: each.size for each in slim.blobs}
-            slim.output["metadata"] = {**slim.output.get("metadata", {}), "omitted": omitted}
-        outputs.append(slim.output)
-    return {**cell, "outputs": outputs}

@@ -110,6 +110,10 @@ class DotscienceApp(ExtensionApp):
 
     def current_activity(self) -> list[str] | None:
         """Return what is under way, so that an idle server is not shut down meanwhile."""
-        if self.manager is None or not self.manager.committing:
+        if self.manager is None:
             return None
-        return [f"{self.manager.committing} workspaces are being committed"]
+        under_way = {
+            "workspaces are being committed": self.manager.committing,
+            "projects are being cloned": self.manager.cloning,
+        }
+        return [f"{count} {what}" for what, count in under_way.items() if count] or None

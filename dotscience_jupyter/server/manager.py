@@ -16,11 +16,13 @@ from traitlets import Bool, Float, Integer, Unicode
 from traitlets.config import LoggingConfigurable
 
 from dotscience_jupyter.api import ApiError, PathMapper, WorkspaceService
+from dotscience_jupyter.api.clones import Clones
 from dotscience_jupyter.api.service import create_workspace, no_workspace
 from dotscience_jupyter.committer import Watcher
 from dotscience_jupyter.records import Workspace, WorkspaceError
 from dotscience_jupyter.records.workspace import refusal, suggest_root
 
+from .cloning import open_clones
 from .discovery import discover, has_waiting_work, holds_run
 from .opened import Emit, OpenedWorkspace
 
@@ -118,6 +120,7 @@ class WorkspaceManager(LoggingConfigurable):
         self._apart = asyncio.Semaphore(6)
         self._opened: dict[Path, asyncio.Task[OpenedWorkspace]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._clones: Clones | None = None
         self._stopped = False
 
     @property
@@ -130,6 +133,18 @@ class WorkspaceManager(LoggingConfigurable):
         """How many workspaces are being committed right now."""
         known = [_result(task) for task in self._opened.values()]
         return sum(opened is not None and opened.committing for opened in known)
+
+    @property
+    def clones(self) -> Clones:
+        """What is being cloned from hubs; on the event loop only."""
+        if self._clones is None:
+            self._clones = open_clones(self._emit, self.log)
+        return self._clones
+
+    @property
+    def cloning(self) -> int:
+        """How many projects are being cloned right now."""
+        return 0 if self._clones is None else self._clones.under_way
 
     async def run(self, function: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         """Run something that takes a moment (a query, a few stats) in a thread."""
@@ -282,6 +297,9 @@ class WorkspaceManager(LoggingConfigurable):
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._clones is not None:
+            clones, self._clones = self._clones, None
+            await self.run(clones.close)
         try:
             await asyncio.wait_for(self._end(), self.stop_seconds)
         except TimeoutError:

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from .connection import Connection, Patience
 from .credentials import Credentials, Login, clean_url
@@ -21,11 +25,32 @@ _PAGE = re.compile(r"/[A-Za-z0-9/_\-]{0,100}")  # it is the hub's, and people ar
 PROJECT = "project"
 DATASET = "dataset"
 
+_TOGETHER = 4  # projects that a hub is asked about at once
+
 SHORT = "hub:"
 """What stands for the address of the hub, where the user is logged in on one only.
 
 In a single-user server of JupyterHub it is the hub that the server brings a token for.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A project of a hub, or a dataset, as ``kind`` says."""
+
+    remote: Remote
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """How many commits a project has, and its newest; ``created`` is None where it has none."""
+
+    project: str
+    commits: int
+    created: datetime | None
+    author: str
+    message: str
 
 
 def is_address(text: str) -> bool:
@@ -172,18 +197,85 @@ def list_projects(
     SyncError
         ``not_logged_in``, or what the hub says.
     """
+    found = list_all(url, credentials=credentials, patience=patience)
+    return [each.remote for each in found if each.kind == kind]
+
+
+def list_all(
+    url: str, *, credentials: Credentials | None = None, patience: Patience | None = None
+) -> list[Listed]:
+    """Return the projects and the datasets on a hub, in the order of :func:`list_projects`."""
+    login = _known(url, credentials)
+    connection = Connection(login.url, login.key, patience)
+    try:
+        items = [item for item in _items(connection) if item["kind"] in (PROJECT, DATASET)]
+    finally:
+        connection.close()
+    items.sort(key=lambda item: (item["owner"] != login.user, item["owner"], item["name"]))
+    return [Listed(_remote(login.url, item), item["kind"]) for item in items]
+
+
+def newest_commits(
+    url: str,
+    projects: Sequence[str],
+    *,
+    credentials: Credentials | None = None,
+    patience: Patience | None = None,
+) -> list[Newest]:
+    """Return what the newest commits of some projects are.
+
+    It is for people who look for one of them, so a project of which the hub does not tell is left
+    out.
+
+    Parameters
+    ----------
+    url
+        The hub's address.
+    projects
+        Their ids; few, since each is asked about.
+    credentials, patience
+        As :class:`.synced.Sync` has them.
+
+    Raises
+    ------
+    SyncError
+        ``invalid_url`` or ``not_logged_in``.
+    """
+    login = _known(url, credentials)
+    connection = Connection(login.url, login.key, patience)
+    try:
+        with ThreadPoolExecutor(_TOGETHER, "dotscience-newest") as threads:
+            found = threads.map(lambda project: _newest(connection, project), projects)
+            return [each for each in found if each is not None]
+    finally:
+        connection.close()
+
+
+def _newest(connection: Connection, project: str) -> Newest | None:
+    path = f"/api/v1/projects/{quote(project, safe='')}/commits?limit=1"
+    try:
+        found = connection.json("GET", path)
+        commit = next(iter(found["items"]), None)
+        if commit is None:
+            return Newest(project, 0, None, "", "")
+        return Newest(
+            project,
+            int(found["total"]),
+            datetime.fromisoformat(commit["created"]),
+            str(commit["author"]),
+            str(commit["message"]),
+        )
+    except (SyncError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _known(url: str, credentials: Credentials | None) -> Login:
+    """Return who the user is on a hub. Raise SyncError ``invalid_url`` or ``not_logged_in``."""
     url = clean_url(url)
     login = (credentials or Credentials()).get(url)
     if login is None:
         raise not_logged_in(url)
-    connection = Connection(login.url, login.key, patience)
-    try:
-        items = _items(connection)
-    finally:
-        connection.close()
-    items = [item for item in items if item["kind"] == kind]
-    items.sort(key=lambda item: (item["owner"] != login.user, item["owner"], item["name"]))
-    return [_remote(url, item) for item in items]
+    return login
 
 
 def _items(connection: Connection) -> list[dict[str, str]]:

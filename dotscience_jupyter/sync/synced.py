@@ -8,18 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from dotscience_jupyter.records import HEAD, Records, RecordsError, Workspace, WorkspaceError
-from dotscience_jupyter.snapshots import (
-    Engine,
-    PortableEngine,
-    Progress,
-    SnapshotError,
-    open_engine,
-)
+from dotscience_jupyter.records import HEAD, Records, RecordsError, Workspace
+from dotscience_jupyter.snapshots import Engine, PortableEngine, Progress, SnapshotError
 
 from .connection import Connection, Patience
 from .credentials import Credentials
@@ -310,70 +303,4 @@ def not_logged_in(url: str) -> SyncError:
     """Return the error of a hub on which nobody is logged in."""
     return SyncError(
         "not_logged_in", f"You are not logged in on {url}. Nothing was moved. Do: ds login {url}"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Cloned:
-    """What a clone made: a folder, and how many commits it has of the project."""
-
-    folder: Path
-    commits: int
-    head: str
-
-
-def clone(
-    remote: Remote,
-    folder: Path,
-    *,
-    credentials: Credentials | None = None,
-    patience: Patience | None = None,
-    progress: Progress | None = None,
-) -> Cloned:
-    """Make a new workspace with a project's history and its newest files.
-
-    A clone that was cut goes on when it is begun again with the same folder.
-
-    Raises
-    ------
-    SyncError
-        ``exists`` if the folder holds something else; otherwise as :meth:`Sync.pull`.
-    """
-    credentials = credentials or Credentials()
-    if credentials.get(remote.url) is None:
-        raise not_logged_in(remote.url)
-    workspace = _new_workspace(remote, folder)
-    records = Records.open(workspace.database_url)
-    try:
-        engine = open_engine(workspace.root, workspace.store)
-        try:
-            sync = Sync(workspace, records, engine, credentials=credentials, patience=patience)
-            sync.add(remote)
-            done = sync.pull(progress)
-            _, total = records.list_commits(limit=1)
-        finally:
-            engine.close()
-    finally:
-        records.close()
-    return Cloned(workspace.root, total, done.head)
-
-
-def _new_workspace(remote: Remote, folder: Path) -> Workspace:
-    """Make a workspace in a new or empty folder, or open the one of a clone that was cut."""
-    try:
-        if (folder / ".dotscience" / "workspace.json").is_file():
-            workspace = Workspace.at(folder)
-            if RemoteStore(workspace.folder).get() == remote:
-                return workspace
-        elif not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            folder.mkdir(parents=True, exist_ok=True)
-            workspace = Workspace.create(folder)
-            RemoteStore(workspace.folder).put(remote)
-            return workspace
-    except (OSError, WorkspaceError) as error:
-        raise SyncError("unreadable", f"The new folder cannot be made: {error}") from None
-    raise SyncError(
-        "exists",
-        f"{str(folder)!r} is there already and is not empty. Nothing was changed; choose the name "
-        "of a new folder. In a workspace that was cloned, 'pull' brings what is new.",
     )

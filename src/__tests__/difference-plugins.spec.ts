@@ -77,6 +77,7 @@ function start(answers: Answers = {}) {
       palette,
       null,
       manager,
+      null,
       null
     );
   };

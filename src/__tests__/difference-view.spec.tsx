@@ -222,6 +222,7 @@ describe('DifferenceView', () => {
         aPair({
           source: aText([aRow({ change: 'added', new: EVIL })]),
           outputs: [
+            { change: 'same', old: null, new: null, text: null },
             {
               change: 'added',
               old: null,
@@ -248,6 +249,9 @@ describe('DifferenceView', () => {
     expect(document.querySelector('[onerror]')).toBeNull();
     expect((window as any).pwned).toBeUndefined();
     expect(screen.getByText(EVIL)).toBeTruthy();
+    // what did not change is not said to be missing
+    expect(screen.getByText('An output that did not change')).toBeTruthy();
+    expect(screen.getAllByText('Before: no output')).toHaveLength(1);
   });
 
   it('shows names of files and labels as text', async () => {

@@ -194,6 +194,69 @@ describe('ExplorerModel', () => {
     expect(model.live).toHaveLength(0);
   });
 
+  it('has runs under way above the others, whatever the order', async () => {
+    await model.selectRow(2, 'one');
+    expect(model.selection.active).toBe('run-997');
+    server.live = [
+      aLiveRun({ parameters: { depth: 3 } }),
+      aLiveRun({ id: 'live-2', state: 'gone' })
+    ];
+    await model.loadLive();
+    expect(model.rows.count).toBe(1002);
+    expect(model.total).toBe(1000);
+    expect(model.rows.row(0)).toMatchObject({
+      id: 'live-1',
+      live: 'running',
+      values: {
+        description: 'still going',
+        status: 'running',
+        'parameters.depth': 3,
+        'metrics.loss': 0.5,
+        'metrics.accuracy': null
+      }
+    });
+    expect(model.rows.row(1)?.live).toBe('gone');
+    // what is selected stays so, and keys go on from where it is now
+    expect(model.selection.row).toBe(4);
+    expect(model.rows.row(4)?.id).toBe('run-997');
+    model.sortBy('metrics.loss', false);
+    await rest();
+    expect([0, 1, 2].map(index => model.rows.row(index)?.id)).toEqual([
+      'live-1',
+      'live-2',
+      'run-999'
+    ]);
+    server.live = [
+      aLiveRun({ series: [{ name: 'loss', count: 9, last: 0.25, step: 8 }] })
+    ];
+    await model.loadLive();
+    expect(model.rows.row(0)?.values['metrics.loss']).toBe(0.25);
+    expect(model.rows.row(1)?.id).toBe('run-999');
+    await model.selectRange(0, 201);
+    expect(model.selection.size).toBe(202);
+    expect(model.selection.ids[201]).toBe('run-799');
+  });
+
+  it('has the row of a published run in the place of that under way', async () => {
+    server.live = [aLiveRun({ id: 'run-1000' })];
+    await model.loadLive();
+    await model.selectRow(0, 'one');
+    const shown: (string | undefined)[] = [];
+    model.rowsChanged.connect(() => {
+      shown.push(`${model.rows.row(0)?.id} ${model.rows.row(1)?.id}`);
+    });
+    server.total = 1001;
+    server.head = 1001;
+    // it is recorded, and nobody told yet that it is not under way any more
+    model.onRunsChanged();
+    await rest();
+    expect(shown).toEqual(['run-1000 run-999']);
+    expect(model.rows.row(0)?.live).toBeUndefined();
+    expect(model.rows.count).toBe(1001);
+    expect(model.selection.ids).toEqual(['run-1000']);
+    expect(model.selection.row).toBe(0);
+  });
+
   it('asks for nothing once it is gone', async () => {
     model.dispose();
     const before = server.asked.length;

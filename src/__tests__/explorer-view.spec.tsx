@@ -37,6 +37,7 @@ import { RunsGrid } from '../explorer/grid';
 import { LiveStrip } from '../explorer/live';
 import { ExplorerModel } from '../explorer/model';
 import { readTheme } from '../explorer/theme';
+import { ExplorerToolbar } from '../explorer/toolbar';
 
 jest.mock('uplot', () => ({
   __esModule: true,
@@ -199,6 +200,48 @@ describe('the table', () => {
         ?.getAttribute('aria-sort')
     ).toBe('ascending');
     expect(header).toBeTruthy();
+    grid.dispose();
+    model.dispose();
+  });
+
+  it('marks runs under way, which cannot be compared yet', async () => {
+    const server = new FakeServer();
+    server.live = [aLiveRun({ description: EVIL })];
+    const model = await loaded(server);
+    const grid = new RunsGrid({
+      model,
+      themeManager: null,
+      trans,
+      open: jest.fn(),
+      menu: jest.fn()
+    });
+    await model.selectRange(0, 1);
+    const { node } = grid.viewport;
+    expect(node.getAttribute('aria-rowcount')).toBe('1002');
+    await model.selectRow(0, 'move');
+    const first = node.querySelector('[aria-rowindex="2"]')!;
+    expect(first.textContent).toContain(`${EVIL} (running)`);
+    expect(first.textContent).not.toContain('best');
+    expect(first.querySelector('img')).toBeNull();
+    const onCompare = jest.fn();
+    const other = jest.fn();
+    const { unmount } = render(
+      <ExplorerToolbar
+        {...{ model, trans, onCompare }}
+        isChartsShown={false}
+        onCharts={other}
+        onOpen={other}
+        onCsv={other}
+        onLink={other}
+      />
+    );
+    const compare = screen.getByRole('button', { name: 'Compare' });
+    expect(compare.hasAttribute('disabled')).toBe(true);
+    expect(compare.title).toContain('once it is published');
+    await act(() => model.selectRange(1, 2));
+    fireEvent.click(compare);
+    expect(onCompare).toHaveBeenCalledWith('run-999', 'run-998');
+    unmount();
     grid.dispose();
     model.dispose();
   });

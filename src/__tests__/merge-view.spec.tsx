@@ -1,14 +1,31 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
+import {
+  RenderMimeRegistry,
+  standardRendererFactories
+} from '@jupyterlab/rendermime';
 import { nullTranslator } from '@jupyterlab/translation';
-import { act, fireEvent, render, screen, within } from '@testing-library/react';
+import {
+  act,
+  fireEvent,
+  render,
+  screen,
+  waitFor,
+  within
+} from '@testing-library/react';
 import * as React from 'react';
 
 import { MergeClient } from '../merge/client';
 import { MergeModel } from '../merge/model';
 import { MergeView } from '../merge/view';
-import { aConflict, aDetail, aMerge, aMergeFile } from './merge.fixtures';
+import {
+  aConflict,
+  aDetail,
+  aMerge,
+  aMergeCell,
+  aMergeFile
+} from './merge.fixtures';
 import type { Answers } from './run.fixtures';
 import { makeClient } from './run.fixtures';
 
@@ -41,6 +58,14 @@ async function show(answers: Answers) {
     ...answers
   });
   const model = new MergeModel(new MergeClient(client.serverSettings, 'iris'));
+  const outputs = {
+    rendermime: new RenderMimeRegistry({
+      initialFactories: standardRendererFactories
+    }),
+    blob: jest.fn(async () => new Blob(['x'])),
+    highlighter: null,
+    trans
+  };
   const actions = {
     begin: jest.fn(),
     finish: jest.fn(),
@@ -63,6 +88,7 @@ async function show(answers: Answers) {
         model={model}
         actions={actions}
         services={services}
+        outputs={outputs}
         trans={trans}
       />
     );
@@ -79,7 +105,7 @@ async function show(answers: Answers) {
     asked
       .filter(({ init }) => init.method === 'POST')
       .map(({ init }) => JSON.parse(String(init.body)));
-  return { model, actions, press, posted };
+  return { model, actions, outputs, press, posted };
 }
 
 describe('MergeView', () => {
@@ -136,15 +162,10 @@ describe('MergeView', () => {
       'v1/merge/file': aDetail({
         segments: [],
         cells: [
-          {
-            state: 'conflict',
-            conflict: 'c1',
-            base: null,
+          aMergeCell({
             yours: { cell_type: 'markdown', source: 'x' },
-            theirs: null,
-            result: null,
-            count: 1
-          }
+            theirs: null
+          })
         ]
       }),
       'v1/merge/resolve': aDetail()
@@ -225,17 +246,7 @@ describe('MergeView', () => {
           aConflict({ choice: 'both', result: 'x = 2\n\n\nx = 3\n' })
         ],
         segments: [],
-        cells: [
-          {
-            state: 'resolved',
-            conflict: 'c1',
-            base: null,
-            yours: { cell_type: 'code', source: 'x = 2\n' },
-            theirs: { cell_type: 'code', source: 'x = 3\n' },
-            result: null,
-            count: 1
-          }
-        ]
+        cells: [aMergeCell({ state: 'resolved' })]
       })
     });
     const title = screen.getByText('Result: two cells, yours first');
@@ -244,6 +255,77 @@ describe('MergeView', () => {
       'x = 2\n',
       'x = 3\n'
     ]);
+  });
+
+  it('shows what the two cells made, large parts asked for, nothing trusted', async () => {
+    const evil = '<script>window.pwned = 1</script><i onclick="x()">hm</i>';
+    const data = (fields: object) => ({
+      output_type: 'display_data',
+      metadata: {},
+      data: fields
+    });
+    const blob = (side: string) => ({
+      ref: side,
+      path: 'n.ipynb',
+      cell: 1,
+      output: 0,
+      mime: 'image/png',
+      digest: side,
+      size: 20000
+    });
+    URL.createObjectURL = () => 'blob:1';
+    URL.revokeObjectURL = () => undefined;
+    const cell = aMergeCell({
+      outputs: [
+        { change: 'same', old: null, new: null, text: null },
+        {
+          change: 'modified',
+          old: { output: data({}), blobs: [blob('yours')] },
+          new: { output: data({}), blobs: [blob('theirs')] },
+          text: null
+        },
+        {
+          change: 'added',
+          old: null,
+          new: {
+            output: data({ 'text/html': `<b>bold</b>${evil}` }),
+            blobs: []
+          },
+          text: null
+        }
+      ]
+    });
+    const { outputs, press } = await show({
+      'v1/merge/file': aDetail({ segments: [], cells: [cell] }),
+      'v1/merge/resolve': aDetail({
+        segments: [],
+        conflicts: [aConflict({ choice: 'base', result: 'x = 1\n' })],
+        cells: [{ ...cell, state: 'resolved', cleared: true }]
+      })
+    });
+    const group = screen.getByRole('group', { name: 'Outputs' });
+    await waitFor(() =>
+      expect(
+        within(group)
+          .getAllByRole('img')
+          .map(image => image.getAttribute('alt'))
+      ).toEqual(['Output of yours', 'Output of theirs'])
+    );
+    expect(outputs.blob.mock.calls.map(([asked]: any) => asked.ref)).toEqual([
+      'yours',
+      'theirs'
+    ]);
+    expect(group.textContent).toContain('the same in yours and theirs');
+    expect(group.textContent).toContain('Yours: no output');
+    const bold = await within(group).findByText('bold');
+    expect(document.querySelector('script, [onclick]')).toBeNull();
+    expect((window as any).pwned).toBeUndefined();
+    expect(screen.queryByText(/Its outputs are cleared/)).toBeNull();
+    await press('Keep yours');
+    expect(screen.getByText(/Its outputs are cleared/)).toBeTruthy();
+    // what is chosen draws nothing again
+    expect(within(group).getByText('bold')).toBe(bold);
+    expect(outputs.blob).toHaveBeenCalledTimes(2);
   });
 
   it('says of a conflict that it was decided in the file', async () => {

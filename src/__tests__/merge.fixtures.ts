@@ -1,7 +1,13 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
-import type { Conflict, Merge, MergeDetail, MergeFile } from '../api/schema';
+import type {
+  Conflict,
+  Merge,
+  MergeCell,
+  MergeDetail,
+  MergeFile
+} from '../api/schema';
 import { aSide } from './difference.fixtures';
 
 /** A file of a merge. */
@@ -60,7 +66,22 @@ export function aDetail(fields: Partial<MergeDetail> = {}): MergeDetail {
       { state: 'theirs', conflict: null, text: 'print(x)\n' }
     ],
     language: '',
-    clear_outputs: true,
+    ...fields
+  };
+}
+
+/** A cell of a notebook in which both sides changed something. */
+export function aMergeCell(fields: Partial<MergeCell> = {}): MergeCell {
+  return {
+    state: 'conflict',
+    conflict: 'c1',
+    base: null,
+    yours: { cell_type: 'code', source: 'x = 2\n' },
+    theirs: { cell_type: 'code', source: 'x = 3\n' },
+    result: null,
+    count: 1,
+    outputs: [],
+    cleared: false,
     ...fields
   };
 }

@@ -158,8 +158,14 @@ describe('Panel', () => {
         screen.getByRole('button', { name: 'Start tracking this folder' })
       );
     });
+    await act(async () => {
+      fireEvent.click(
+        screen.getByRole('button', { name: 'Clone a project from the hub…' })
+      );
+    });
     expect(executed).toEqual([
-      [CommandIDs.startTracking, { path: 'repo', force: false }]
+      [CommandIDs.startTracking, { path: 'repo', force: false }],
+      [CommandIDs.cloneProject, {}]
     ]);
   });
 

@@ -34,7 +34,8 @@ async function start(
     connection: 'ready',
     workspace: aWorkspace({ path: 'team/iris', name: 'iris' }),
     workspaceChanged: new Signal<object, unknown>({}),
-    syncChanged: new Signal<object, unknown>({})
+    syncChanged: new Signal<object, unknown>({}),
+    elsewhereChanged: new Signal<object, unknown>({})
   };
   const context = {
     path: 'team/iris/notes.txt',
@@ -118,8 +119,10 @@ describe('the commands of the hub', () => {
       CommandIDs.pull,
       CommandIDs.fetch,
       CommandIDs.logOut,
-      CommandIDs.disconnectHub
+      CommandIDs.disconnectHub,
+      CommandIDs.cloneProject
     ]);
+    ids.pop(); // it needs no workspace
     const enabled = () => ids.map(id => commands.isEnabled(id));
     expect(enabled()).toEqual([true, false, false, false, false, false]);
     expect(commands.label(CommandIDs.connectHub)).toBe('Connect to a Hub…');

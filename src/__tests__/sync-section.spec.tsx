@@ -52,7 +52,11 @@ describe('HubSection', () => {
       'Not connected to a hub'
     );
     await click('Connect to a Hub…');
-    expect(executed).toEqual([[CommandIDs.connectHub, {}]]);
+    await click('Clone a Project…');
+    expect(executed).toEqual([
+      [CommandIDs.connectHub, {}],
+      [CommandIDs.cloneProject, {}]
+    ]);
   });
 
   it('follows what is told, and offers what helps', async () => {
@@ -91,7 +95,14 @@ describe('HubSection', () => {
     expect(line.getAttribute('aria-expanded')).toBe('true');
     expect(screen.getByText(EVIL)).toBeTruthy();
     expect(container.querySelector('img')).toBeNull();
-    for (const name of ['Push', 'Pull', 'Fetch', 'Log Out…', 'Disconnect…']) {
+    for (const name of [
+      'Push',
+      'Pull',
+      'Fetch',
+      'Log Out…',
+      'Disconnect…',
+      'Clone a Project…'
+    ]) {
       await click(name);
     }
     expect(executed.map(([id]) => id)).toEqual([
@@ -99,7 +110,8 @@ describe('HubSection', () => {
       CommandIDs.pull,
       CommandIDs.fetch,
       CommandIDs.logOut,
-      CommandIDs.disconnectHub
+      CommandIDs.disconnectHub,
+      CommandIDs.cloneProject
     ]);
     // whoever is not logged in is told so, and cannot log out
     act(() =>

@@ -8,7 +8,7 @@ import { CommandIDs } from '../commands';
 import { WorkspaceTracker } from '../model';
 import { HubState } from '../sync/state';
 import { hubWords, isExposed } from '../sync/words';
-import { aSync } from './sync.fixtures';
+import { FakeClones, aSync } from './sync.fixtures';
 import {
   anEvent,
   aWorkspace,
@@ -67,6 +67,12 @@ describe('hubWords', () => {
       { error: 'No room.', code: 'full', ahead: 1 },
       'error',
       'Problem with the hub, 1 ahead',
+      CommandIDs.push
+    ],
+    [
+      { error: 'Ask alice.', code: 'read_only', ahead: 1 },
+      'error',
+      'You may only read the project, 1 ahead',
       CommandIDs.push
     ]
   ])('%j', (fields, state, text, command) => {
@@ -140,7 +146,7 @@ describe('HubState', () => {
       client: client.client,
       events: events as any
     });
-    hub = new HubState(tracker, { status });
+    hub = new HubState(tracker, { status }, new FakeClones());
   });
 
   afterEach(() => {

@@ -3,8 +3,8 @@
 
 import { Signal } from '@lumino/signaling';
 
-import type { SyncStatus } from '../api/schema';
-import type { IHubState } from '../tokens';
+import type { ProjectClone, SyncStatus } from '../api/schema';
+import type { IHubState, IProjectClones } from '../tokens';
 
 /** A name that must never become anything but text. */
 export const EVIL = '<img src=x onerror="window.hacked=1">';
@@ -36,11 +36,43 @@ export function aSync(fields: Partial<SyncStatus> = {}): SyncStatus {
   };
 }
 
+/** A project that is being cloned. */
+export function aClone(fields: Partial<ProjectClone> = {}): ProjectClone {
+  return {
+    id: 'c1',
+    address: 'https://hub.example.org/p1',
+    name: 'ada/iris',
+    folder: 'team/iris',
+    state: 'cloning',
+    progress: null,
+    message: '',
+    code: '',
+    ...fields
+  };
+}
+
+/** What is cloned, by hand. */
+export class FakeClones implements IProjectClones {
+  items: readonly ProjectClone[] = [];
+
+  readonly changed: Signal<IProjectClones, void> = new Signal<
+    IProjectClones,
+    void
+  >(this);
+
+  set(...items: ProjectClone[]): void {
+    this.items = items;
+    this.changed.emit();
+  }
+}
+
 /** What is known of a hub, by hand. */
 export class FakeHub implements IHubState {
   constructor(public status: SyncStatus | null) {}
 
   readonly changed: Signal<IHubState, void> = new Signal<IHubState, void>(this);
+
+  readonly clones = new FakeClones();
 
   load = jest.fn(async () => undefined);
 

@@ -840,6 +840,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sync/projects/newest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest commits of some projects of a hub, for those who look for one of them */
+        get: operations["getNewestCommits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/clones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The projects that are being cloned, and those that were since the server started */
+        get: operations["getClones"];
+        put?: never;
+        /** Begin to clone a project of a hub into a new folder, and go on with a clone that was cut; the event 'clone' tells how far it is */
+        post: operations["cloneProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync/clones/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a clone that is under way, or forget one that has ended; no file is deleted */
+        post: operations["endClone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sync/remote": {
         parameters: {
             query?: never;
@@ -1428,6 +1480,22 @@ export interface components {
             to: string;
         };
         /**
+         * CloneProject
+         * @description Make a new folder with a project of a hub.
+         */
+        CloneProject: {
+            /**
+             * Address
+             * @description URL/OWNER/PROJECT, URL/PROJECT for one's own, or URL/ID; 'hub:' in place of 'URL/' if one is logged in on one hub only
+             */
+            address: string;
+            /**
+             * Folder
+             * @description Contents path of a new or an empty folder
+             */
+            folder: string;
+        };
+        /**
          * CloneResult
          * @description Where the new folder is.
          */
@@ -1923,6 +1991,14 @@ export interface components {
             total: number;
         };
         /**
+         * EndClone
+         * @description Stop a clone that is under way, or forget one that has ended.
+         */
+        EndClone: {
+            /** Id */
+            id: string;
+        };
+        /**
          * EngineState
          * @description How the snapshot engine of a workspace is doing.
          */
@@ -2363,6 +2439,12 @@ export interface components {
              * @description OWNER/PROJECT
              */
             name: string;
+            /**
+             * Kind
+             * @default project
+             * @enum {string}
+             */
+            kind: "project" | "dataset";
         };
         /**
          * HubProjects
@@ -2714,7 +2796,7 @@ export interface components {
             conflict: string | null;
             /**
              * Base
-             * @description nbformat cell, large outputs taken out
+             * @description nbformat cell, its outputs taken out
              * @default null
              */
             base: {
@@ -2747,6 +2829,18 @@ export interface components {
              * @default 1
              */
             count: number;
+            /**
+             * Outputs
+             * @description Of a conflict: those of yours as old, those of theirs as new
+             * @default []
+             */
+            outputs: components["schemas"]["OutputPair"][];
+            /**
+             * Cleared
+             * @description Whether the result has no outputs although the cell it is made of has: they belong to another source, and the cell is to be run again
+             * @default false
+             */
+            cleared: boolean;
         };
         /**
          * MergeDetail
@@ -2772,12 +2866,6 @@ export interface components {
              * @default
              */
             language: string;
-            /**
-             * Clear Outputs
-             * @description Whether outputs that conflict are cleared, to be made anew
-             * @default true
-             */
-            clear_outputs: boolean;
         };
         /**
          * MergeFile
@@ -2858,6 +2946,39 @@ export interface components {
         NameDataset: {
             /** Name */
             name: string;
+        };
+        /**
+         * NewestCommit
+         * @description The newest commit of a project on a hub.
+         */
+        NewestCommit: {
+            /**
+             * Project
+             * @description The project's id
+             */
+            project: string;
+            /**
+             * Commits
+             * @description How many commits it has
+             */
+            commits: number;
+            /**
+             * Created
+             * @description When it was made; None: there is no commit
+             */
+            created: string | null;
+            /** Author */
+            author: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * NewestCommits
+         * @description The newest commits of projects of a hub; those of which it does not tell are left out.
+         */
+        NewestCommits: {
+            /** Items */
+            items: components["schemas"]["NewestCommit"][];
         };
         /**
          * NotebookComparison
@@ -3002,6 +3123,55 @@ export interface components {
              * @default null
              */
             details: string | null;
+        };
+        /**
+         * ProjectClone
+         * @description A project on its way into a new folder.
+         */
+        ProjectClone: {
+            /** Id */
+            id: string;
+            /**
+             * Address
+             * @description The project's, for doing it again
+             */
+            address: string;
+            /**
+             * Name
+             * @description OWNER/PROJECT
+             */
+            name: string;
+            /**
+             * Folder
+             * @description Contents path of the folder
+             */
+            folder: string;
+            /**
+             * State
+             * @description cloning: it is under way. cloned: the folder is a workspace that belongs to the project. failed, stopped: what arrived is kept in the folder, which is no workspace; cloning there again goes on
+             * @enum {string}
+             */
+            state: "cloning" | "cloned" | "failed" | "stopped";
+            /** @description None where nothing was moved yet */
+            progress: components["schemas"]["SyncProgress"] | null;
+            /**
+             * Message
+             * @description Why it failed, or what is waited for, for people; may be empty
+             */
+            message: string;
+            /**
+             * Code
+             * @description The error's code where it failed
+             */
+            code: string;
+        };
+        /**
+         * ProjectClones
+         * @description What is being cloned, and what was cloned since the server started, oldest first.
+         */
+        ProjectClones: {
+            /** Items */
+            items: components["schemas"]["ProjectClone"][];
         };
         /**
          * Resolve
@@ -4006,6 +4176,7 @@ export type CellOutput = components['schemas']['CellOutput'];
 export type CellPair = components['schemas']['CellPair'];
 export type ChangedFile = components['schemas']['ChangedFile'];
 export type Clone = components['schemas']['Clone'];
+export type CloneProject = components['schemas']['CloneProject'];
 export type CloneResult = components['schemas']['CloneResult'];
 export type Column = components['schemas']['Column'];
 export type ColumnList = components['schemas']['ColumnList'];
@@ -4028,6 +4199,7 @@ export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type DatasetVersionList = components['schemas']['DatasetVersionList'];
 export type DatasetWork = components['schemas']['DatasetWork'];
 export type Diff = components['schemas']['Diff'];
+export type EndClone = components['schemas']['EndClone'];
 export type EngineState = components['schemas']['EngineState'];
 export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type FileComparison = components['schemas']['FileComparison'];
@@ -4068,6 +4240,8 @@ export type MergeFile = components['schemas']['MergeFile'];
 export type MergeResult = components['schemas']['MergeResult'];
 export type MergeSegment = components['schemas']['MergeSegment'];
 export type NameDataset = components['schemas']['NameDataset'];
+export type NewestCommit = components['schemas']['NewestCommit'];
+export type NewestCommits = components['schemas']['NewestCommits'];
 export type NotebookComparison = components['schemas']['NotebookComparison'];
 export type NotebookRuns = components['schemas']['NotebookRuns'];
 export type OriginalCommit = components['schemas']['OriginalCommit'];
@@ -4076,6 +4250,8 @@ export type Overlay = components['schemas']['Overlay'];
 export type ParameterWeight = components['schemas']['ParameterWeight'];
 export type Points = components['schemas']['Points'];
 export type Problem = components['schemas']['Problem'];
+export type ProjectClone = components['schemas']['ProjectClone'];
+export type ProjectClones = components['schemas']['ProjectClones'];
 export type Resolve = components['schemas']['Resolve'];
 export type Restore = components['schemas']['Restore'];
 export type RestoreDatasets = components['schemas']['RestoreDatasets'];
@@ -6885,7 +7061,7 @@ export interface operations {
             query: {
                 /** @description Contents path of any file or folder; the workspace at or above it is the one that is meant */
                 path?: string;
-                /** @description A commit or now */
+                /** @description A commit, the id of a snapshot, or now */
                 ref: string;
                 /** @description The notebook, in text form */
                 file: string;
@@ -7916,6 +8092,8 @@ export interface operations {
             query: {
                 /** @description The hub's address */
                 url: string;
+                /** @description Whether datasets are among them */
+                datasets?: boolean;
             };
             header?: never;
             path?: never;
@@ -7970,6 +8148,234 @@ export interface operations {
             };
             /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getNewestCommits: {
+        parameters: {
+            query: {
+                /** @description The hub's address */
+                url: string;
+                /** @description Ids of at most 40 projects, with commas between */
+                projects: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewestCommits"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClones: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectClones"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cloneProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloneProject"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectClone"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It cannot be done as things are: exists, not_empty or conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The hub cannot be reached, is busy, or is not one: offline, busy, untrusted or damaged */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endClone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndClone"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectClones"];
+                };
+            };
+            /** @description No valid token or cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed: forbidden, or a path outside what this server serves (forbidden_path) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours; the server's log has the details (internal) */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -8,8 +8,7 @@ import { Panel, Widget } from '@lumino/widgets';
 
 import type { ApiClient } from '../api/client';
 import { DRIVE_NAME, parseDrivePath, toLocalPath } from '../drive/paths';
-import { formatTime, shortId } from '../run/format';
-import { firstLine } from './list';
+import { firstLine, formatTime, shortId } from '../run/format';
 
 /** The id of the panel. */
 const ID = 'dotscience-commit-files';

@@ -5,9 +5,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { Commit } from '../api/schema';
-import { indexAt, useRows } from '../panel/rows';
+import { indexAt, menuPlace, useRows } from '../panel/rows';
 import { rowAfterKey } from '../panel/window';
-import { formatTime, shortId } from '../run/format';
+import { firstLine, formatTime, shortId } from '../run/format';
 import type { CommitsModel } from './model';
 
 /**
@@ -101,13 +101,8 @@ export function CommitList(props: ICommitListProps): JSX.Element {
     event.stopPropagation();
     if (pointed >= 0) {
       model.select(pointed);
-      props.onMenu(commit, event.clientX, event.clientY);
-      return;
     }
-    // Opened by the keyboard: the menu belongs to the row, not to the list's corner.
-    const row = document.getElementById(`${base}-${active}`);
-    const box = (row ?? event.currentTarget).getBoundingClientRect();
-    props.onMenu(commit, box.left + 16, box.top + 16);
+    props.onMenu(commit, ...menuPlace(event, `${base}-${active}`));
   };
 
   const rows: JSX.Element[] = [];
@@ -129,7 +124,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
   return (
     <div
       ref={list.ref}
-      className="jp-DotscienceCommits-list"
+      className="jp-DotscienceList jp-DotscienceCommits-list"
       role="listbox"
       tabIndex={0}
       aria-label={trans.__('Commits, newest first')}
@@ -148,7 +143,7 @@ export function CommitList(props: ICommitListProps): JSX.Element {
       onContextMenu={onContextMenu}
     >
       <div
-        className="jp-DotscienceCommits-rows"
+        className="jp-DotscienceList-content"
         role="presentation"
         style={{ height: total * list.row }}
       >
@@ -171,11 +166,15 @@ const CommitRow = React.memo(function CommitRow(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { commit, index, trans } = props;
+  const classes = ['jp-DotscienceList-row', 'jp-DotscienceCommits-row'];
+  if (props.isSelected) {
+    classes.push('jp-mod-active');
+  }
   return (
     <div
       id={props.id}
       role="option"
-      className="jp-DotscienceCommits-row"
+      className={classes.join(' ')}
       aria-selected={props.isSelected}
       aria-posinset={index + 1}
       aria-setsize={props.total}
@@ -229,11 +228,4 @@ export function countsOf(commit: Commit, trans: TranslationBundle): string {
     counts.push(trans._n('%1 run', '%1 runs', runs.length));
   }
   return counts.join(' · ');
-}
-
-/**
- * The first line of a message.
- */
-export function firstLine(message: string): string {
-  return message.trim().split('\n', 1)[0];
 }

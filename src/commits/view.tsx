@@ -17,9 +17,9 @@ import {
   TextButton,
   Waiting
 } from '../run/components';
-import { NOTHING, formatTime, shortId } from '../run/format';
+import { NOTHING, firstLine, formatTime, shortId } from '../run/format';
 import { commitActions } from './actions';
-import { CommitList, countsOf, firstLine } from './list';
+import { CommitList, countsOf } from './list';
 import type { CommitsModel } from './model';
 
 /** How long typing must pause before the server is asked, in ms. */

@@ -11,9 +11,10 @@ import type {
   KnownDataset
 } from '../api/schema';
 import { Field, Problem, ask } from '../form';
-import { asApiError } from '../request';
+import { useAnswer } from '../panel/hooks';
+import { firstLine } from '../run/format';
 import type { DatasetsClient } from './client';
-import { firstLine, versionWords } from './words';
+import { versionWords } from './words';
 
 /** Where datasets appear for which nobody chooses a path. */
 const FOLDER = 'datasets';
@@ -352,43 +353,6 @@ function Place(props: {
       </label>
     </>
   );
-}
-
-interface IAnswer<T> {
-  items: readonly T[];
-  isReading: boolean;
-  error: string;
-}
-
-/** What the server answers for a key; of several the last one counts, and nothing for `''`. */
-function useAnswer<T>(
-  key: string,
-  read: () => Promise<readonly T[]>
-): IAnswer<T> {
-  const [answer, setAnswer] = React.useState<IAnswer<T>>({
-    items: [],
-    isReading: key !== '',
-    error: ''
-  });
-  React.useEffect(() => {
-    let isWanted = true;
-    const set = (fields: Partial<IAnswer<T>>): void => {
-      if (isWanted) {
-        setAnswer({ items: [], isReading: false, error: '', ...fields });
-      }
-    };
-    set({ isReading: key !== '' });
-    if (key !== '') {
-      read()
-        .then(items => set({ items }))
-        .catch(reason => set({ error: asApiError(reason).message }));
-    }
-    return () => {
-      isWanted = false;
-    };
-    // What is read follows from the key.
-  }, [key]);
-  return answer;
 }
 
 /** The name of a dataset of a hub, without its owner. */

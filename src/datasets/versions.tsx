@@ -9,9 +9,8 @@ import * as React from 'react';
 import type { AttachedDataset, DatasetUse, ListedVersion } from '../api/schema';
 import { CommandIDs } from '../commands';
 import { asApiError } from '../request';
-import { formatTime, runTitle, shortId } from '../run/format';
+import { firstLine, formatTime, runTitle, shortId } from '../run/format';
 import type { IDatasetsState } from '../tokens';
-import { firstLine } from './words';
 
 interface IVersionsProps {
   dataset: AttachedDataset;

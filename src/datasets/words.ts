@@ -129,10 +129,3 @@ export function placeWords(
       return dataset.error;
   }
 }
-
-/**
- * The first line of a message.
- */
-export function firstLine(message: string): string {
-  return message.trim().split('\n', 1)[0];
-}

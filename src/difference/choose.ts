@@ -6,7 +6,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { ApiError, type ApiClient } from '../api/client';
 import type { Commit, RunSummary } from '../api/schema';
-import { formatTime, runTitle, shortId } from '../run/format';
+import { errorOf } from '../reason';
+import { firstLine, formatTime, runTitle, shortId } from '../run/format';
 import { MomentBox, type IChosen } from './momentbox';
 import { NOW } from './reader';
 
@@ -54,7 +55,7 @@ export async function chooseMoment(options: IOptions): Promise<string | null> {
   } catch (reason) {
     await showErrorMessage(
       trans.__('The runs and commits could not be read'),
-      reason instanceof Error ? reason : String(reason)
+      errorOf(reason)
     );
     return null;
   }
@@ -173,7 +174,7 @@ function choices(
 }
 
 function commitLabel(commit: Commit, trans: TranslationBundle): string {
-  const message = commit.message.trim().split('\n', 1)[0];
+  const message = firstLine(commit.message);
   return trans.__(
     'Commit %1 · %2 · %3',
     shortId(commit.id),

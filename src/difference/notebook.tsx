@@ -7,8 +7,7 @@ import * as React from 'react';
 import type {
   CellPair,
   FileComparison,
-  NotebookComparison,
-  OutputPair
+  NotebookComparison
 } from '../api/schema';
 import { errorOf } from '../reason';
 import { Failure, LinkButton, Waiting } from '../run/components';
@@ -17,15 +16,13 @@ import type { Highlight } from './highlight';
 import { Lazy } from './lazy';
 import type { DifferenceModel } from './model';
 import type { IOutputParts } from './output';
-import { Output } from './output';
+import type { IOutputNames } from './outputs';
+import { OutputPairs, outputsHeight } from './outputs';
 import type { IRowsView } from './rows';
 import { ROW_HEIGHT, TextRows } from './rows';
 
 /** About how high a cell is beside its rows, in px. */
 const CELL_HEIGHT = 56;
-
-/** About how high an output is that is not text, in px. */
-const OUTPUT_HEIGHT = 220;
 
 /**
  * How two notebooks differ, cell by cell.
@@ -107,11 +104,7 @@ function placeOf(pair: CellPair): string {
 
 function heightOf(pair: CellPair): number {
   const rows = pair.source?.rows.length ?? 1;
-  const outputs = pair.outputs.reduce(
-    (sum, { text }) =>
-      sum + (text ? text.rows.length * ROW_HEIGHT : OUTPUT_HEIGHT),
-    0
-  );
+  const outputs = outputsHeight(pair.outputs);
   return CELL_HEIGHT + rows * ROW_HEIGHT + outputs;
 }
 
@@ -252,76 +245,27 @@ function Cell(props: {
           />
         </details>
       )}
-      {pair.outputs.length > 0 && (
-        <div role="group" aria-label={trans.__('Outputs')}>
-          {pair.outputs.map((output, index) => (
-            <OutputRow
-              key={index}
-              pair={output}
-              scope={`output ${index} ${place}`}
-              view={view}
-              parts={parts}
-            />
-          ))}
-        </div>
-      )}
+      <OutputPairs
+        pairs={pair.outputs}
+        names={namesOf(trans)}
+        place={place}
+        view={view}
+        parts={parts}
+      />
     </div>
   );
 }
 
-/**
- * An output before and after.
- */
-function OutputRow(props: {
-  pair: OutputPair;
-  scope: string;
-  view: IRowsView;
-  parts: IOutputParts;
-}): JSX.Element {
-  const { pair, scope, view, parts } = props;
-  const { trans } = parts;
-  if (pair.text) {
-    return (
-      <>
-        <h4 className="jp-DotscienceCell-part">
-          {trans.__('Text of the output')}
-        </h4>
-        <TextRows
-          text={pair.text}
-          label={trans.__('Text of the output')}
-          scope={scope}
-          view={view}
-          trans={trans}
-        />
-      </>
-    );
-  }
-  return (
-    <div className="jp-DotscienceSides">
-      <div className={pair.old ? 'jp-mod-removed' : 'jp-mod-none'}>
-        <h4>
-          {pair.old ? trans.__('- Before') : trans.__('Before: no output')}
-        </h4>
-        {pair.old && (
-          <Output
-            output={pair.old}
-            label={trans.__('Output before')}
-            parts={parts}
-          />
-        )}
-      </div>
-      <div className={pair.new ? 'jp-mod-added' : 'jp-mod-none'}>
-        <h4>{pair.new ? trans.__('+ After') : trans.__('After: no output')}</h4>
-        {pair.new && (
-          <Output
-            output={pair.new}
-            label={trans.__('Output after')}
-            parts={parts}
-          />
-        )}
-      </div>
-    </div>
-  );
+function namesOf(trans: TranslationBundle): IOutputNames {
+  return {
+    old: trans.__('- Before'),
+    noOld: trans.__('Before: no output'),
+    oldLabel: trans.__('Output before'),
+    newer: trans.__('+ After'),
+    noNewer: trans.__('After: no output'),
+    newerLabel: trans.__('Output after'),
+    same: trans.__('An output that did not change')
+  };
 }
 
 function signOf(change: CellPair['change']): string {

@@ -14,7 +14,7 @@ import * as React from 'react';
 import type { ApiClient } from '../api/client';
 import type { CommitDetail } from '../api/schema';
 import { LinkButton, useAsked } from '../run/components';
-import { formatTime, shortId } from '../run/format';
+import { firstLine, formatTime, shortId } from '../run/format';
 import type { IFrozenPath } from './paths';
 import { localMinute, parseDrivePath } from './paths';
 
@@ -331,7 +331,7 @@ function bannerText(
     detail.runs.length === 1
       ? trans.__('Read-only, as of run %1', shortId(detail.runs[0]))
       : trans.__('Read-only, as of commit %1', shortId(commit));
-  const message = detail.message.trim().split('\n', 1)[0];
+  const message = firstLine(detail.message);
   return trans.__(
     '%1 (%2): %3',
     run,

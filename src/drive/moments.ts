@@ -6,7 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ApiClient } from '../api/client';
 import type { Commit } from '../api/schema';
-import { shortId } from '../run/format';
+import { firstLine, shortId } from '../run/format';
 import { folderModel } from './models';
 import type { IRange } from './paths';
 import {
@@ -99,7 +99,7 @@ export async function olderCommits(
  */
 function commitModel(workspace: string, commit: Commit): Contents.IModel {
   const { id, created } = commit;
-  const message = commit.message.trim().split('\n', 1)[0].slice(0, MAX_MESSAGE);
+  const message = firstLine(commit.message).slice(0, MAX_MESSAGE);
   return folderModel(
     toLocalPath({ workspace, commit: id, path: '' }, created),
     null,

@@ -3,7 +3,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { Column } from '../api/schema';
+import type { Column, LiveRun } from '../api/schema';
 import { formatDuration, formatNumber, formatValue } from '../run/format';
 import type { Cell } from './datamodel';
 
@@ -70,6 +70,16 @@ export function kindTitle(
     case 'label':
       return trans.__('Labels');
   }
+}
+
+/**
+ * How it is with a run that is not published, for people.
+ */
+export function liveText(
+  state: LiveRun['state'],
+  trans: TranslationBundle
+): string {
+  return state === 'running' ? trans.__('running') : trans.__('gone');
 }
 
 /**

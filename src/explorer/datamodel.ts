@@ -67,7 +67,7 @@ export class RunsDataModel extends DataModel {
       this.emitChanged({ type: 'model-reset' });
       return;
     }
-    const count = Math.max(0, this._model.total);
+    const { count } = this._model.rows;
     const change = count - this._count;
     if (change !== 0) {
       const index = Math.min(count, this._count);
@@ -107,7 +107,7 @@ export class RunsDataModel extends DataModel {
   private _read(): void {
     this._pinned = this._model.pinned;
     this._scrolling = this._model.scrolling;
-    this._count = Math.max(0, this._model.total);
+    this._count = this._model.rows.count;
   }
 
   private _count = 0;

@@ -159,7 +159,14 @@ export class RunsGrid extends DataGrid {
   }
 
   private _onRowsChanged(): void {
+    const { above } = this._options.model.rows;
+    const by = above - this._above;
+    this._above = above;
     this._data.sync();
+    if (by !== 0 && this.scrollY > 0) {
+      // a run that begins or ends above them does not move the rows that are looked at
+      this.scrollBy(0, by * ROW);
+    }
     this._look(STILL);
     this._tell();
   }
@@ -306,6 +313,7 @@ export class RunsGrid extends DataGrid {
     this._drop.style.left = `${(x ?? 0) - 1}px`;
   }
 
+  private _above = 0;
   private _copies = new Copies(this);
   private _data: RunsDataModel;
   private _drop = document.createElement('div');

@@ -110,7 +110,7 @@ export class RunsKeyHandler implements DataGrid.IKeyHandler {
         if (!event.ctrlKey && !event.metaKey) {
           return false;
         }
-        void model.selectRange(0, Math.max(0, model.total - 1));
+        void model.selectRange(0, Math.max(0, model.rows.count - 1));
         break;
       default:
         return false;
@@ -209,7 +209,7 @@ export class RunsKeyHandler implements DataGrid.IKeyHandler {
 
   private _step(grid: DataGrid, event: KeyboardEvent, by: number): void {
     const { model } = this._options;
-    const last = model.total - 1;
+    const last = model.rows.count - 1;
     if (last < 0) {
       return;
     }

@@ -10,6 +10,7 @@ import { relativeTime, shortValue } from '../panel/format';
 import { useNow, useSignal } from '../panel/hooks';
 import { LinkButton, TextButton } from '../run/components';
 import { runTitle } from '../run/format';
+import { liveText } from './cells';
 import type { ExplorerModel } from './model';
 
 /** How often relative times are told anew, in ms. */
@@ -56,9 +57,7 @@ export function LiveStrip(props: {
           return (
             <li key={run.id} className={`jp-mod-${run.state}`}>
               <span className="jp-Dotscience-badge">
-                {run.state === 'running'
-                  ? trans.__('running')
-                  : trans.__('gone')}
+                {liveText(run.state, trans)}
               </span>
               <span className="jp-DotscienceLive-title">
                 <LinkButton title={title} onClick={() => props.onOpen(run.id)}>

@@ -36,14 +36,20 @@ export class ExplorerMenu {
    * @param y - Where on the page, in px
    */
   open(run: string, x: number, y: number): void {
-    const { selection, workspace } = this._model;
+    const { rows, selection, workspace } = this._model;
     const args = { run, workspace };
     this._menu.clearItems();
     this._add(CommandIDs.openRun, args);
+    if (rows.isLive(run)) {
+      // there is no commit of it yet
+      this._add(CommandIDs.copyRunId, args);
+      this._menu.open(x, y);
+      return;
+    }
     this._add(CommandIDs.openNotebookAtRun, args);
     this._add(CommandIDs.browseCommit, args);
     const others = selection.ids.filter(id => id !== run);
-    if (selection.has(run) && others.length === 1) {
+    if (selection.has(run) && others.length === 1 && !rows.isLive(others[0])) {
       this._add(CommandIDs.compareRuns, { a: others[0], b: run, workspace });
     }
     this._add(CommandIDs.openProvenance, { start: run, workspace });

@@ -5,7 +5,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { UUID } from '@lumino/coreutils';
 import type { DataGrid } from '@lumino/datagrid';
 
-import { cellText, columnTitle } from './cells';
+import { cellText, columnTitle, liveText } from './cells';
 import type { HeaderCursor } from './headers';
 import type { ExplorerModel } from './model';
 
@@ -50,7 +50,7 @@ export class Mirror {
     const { grid, headers, model, trans } = this._options;
     const node = grid.viewport.node;
     const { keys } = headers;
-    const total = Math.max(0, model.total);
+    const total = model.rows.count;
     node.setAttribute('aria-rowcount', String(total + 1));
     node.setAttribute('aria-colcount', String(keys.length));
     node.setAttribute('aria-busy', String(model.rows.isBusy));
@@ -82,9 +82,11 @@ export class Mirror {
         const text = cellText(model.column(key), value, trans);
         cell.textContent = !found
           ? trans.__('Reading…')
-          : model.isBest(key, value)
-            ? trans.__('%1 (best)', text)
-            : text;
+          : found.live && column === 0
+            ? trans.__('%1 (%2)', text, liveText(found.live, trans))
+            : !found.live && model.isBest(key, value)
+              ? trans.__('%1 (best)', text)
+              : text;
         row.appendChild(cell);
       });
       rows.push(row);

@@ -26,6 +26,7 @@ import {
   type Direction,
   type IExplorerState
 } from './state';
+import { TableRows } from './tablerows';
 
 /** How long news must pause before what depends on all runs is asked for again, in ms. */
 const NEWS = 300;
@@ -43,20 +44,21 @@ export class ExplorerModel implements IDisposable {
     this.client = options.client;
     this._state = parseState(options.state ?? FRESH);
     this.selection.set(this._state.selected);
-    this.rows = new PageCache({
+    this._pages = new PageCache({
       read: (offset, limit, signal) =>
         this.client.table(this.query, offset, limit, signal),
       onPage: (table, first) => this._onPage(table, first),
       onError: reason => this._onRowsError(reason)
     });
+    this.rows = new TableRows(this._pages);
     this.selection.changed.connect(this._onSelectionChanged, this);
   }
 
   /** The part of the API that it asks. */
   readonly client: ExplorerClient;
 
-  /** The rows. */
-  readonly rows: PageCache;
+  /** The rows: runs under way, and below them those that match. */
+  readonly rows: TableRows;
 
   /** The selected runs. */
   readonly selection = new RunSelection();
@@ -106,9 +108,9 @@ export class ExplorerModel implements IDisposable {
     return this._rowsError;
   }
 
-  /** How many runs match; -1 while nobody knows. */
+  /** How many published runs match; -1 while nobody knows. */
   get total(): number {
-    return this.rows.total;
+    return this._pages.total;
   }
 
   /** Changes when what was made of all runs has to be made again. */
@@ -159,7 +161,7 @@ export class ExplorerModel implements IDisposable {
     if (this._news !== null) {
       clearTimeout(this._news);
     }
-    this.rows.dispose();
+    this._pages.dispose();
     Signal.clearData(this);
     Signal.clearData(this.selection);
   }
@@ -204,7 +206,9 @@ export class ExplorerModel implements IDisposable {
       const { items } = await this.client.live();
       if (!this._isDisposed && turn === this._liveTurn) {
         this._live = items;
+        this._placeLive();
         this._liveChanged.emit();
+        this._rowsChanged.emit();
       }
     } catch {
       // What is known stays; the next event asks again.
@@ -339,7 +343,7 @@ export class ExplorerModel implements IDisposable {
   /** Select the runs of some rows and no others; at most `MAX_SELECTED` of them. */
   async selectRange(first: number, last: number): Promise<void> {
     const turn = ++this._rangeTurn;
-    last = Math.min(last, this.total - 1, first + MAX_SELECTED - 1);
+    last = Math.min(last, this.rows.count - 1, first + MAX_SELECTED - 1);
     await this.rows.ensure(first, last);
     if (turn !== this._rangeTurn || this._isDisposed) {
       return;
@@ -375,6 +379,7 @@ export class ExplorerModel implements IDisposable {
       const before = JSON.stringify(this.query.columns);
       this._columns = items;
       this._byKey = new Map(items.map(each => [each.key, each]));
+      this._placeLive();
       this._error = null;
       if (JSON.stringify(this.query.columns) !== before) {
         this.rows.refresh();
@@ -389,7 +394,20 @@ export class ExplorerModel implements IDisposable {
     this._changed.emit();
   }
 
+  /** Put the runs under way above the others; what is selected stays so. */
+  private _placeLive(): void {
+    const { rows, selection } = this;
+    const { active, row } = selection;
+    const before = rows.above;
+    rows.setLive(this._live, this._columns);
+    selection.moved(before, rows.above - before);
+    if (active !== null && row >= 0 && row < before) {
+      selection.activate(active, rows.find(active));
+    }
+  }
+
   private _onPage(table: Table, first: number): void {
+    this._placeLive();
     this._best = new Map(
       Object.entries(table.best).filter(([, range]) => range.length === 2)
     );
@@ -398,8 +416,9 @@ export class ExplorerModel implements IDisposable {
     const { selection } = this;
     if (selection.active !== null) {
       const index = table.runs.indexOf(selection.active);
-      if (index >= 0 && selection.row !== first + index) {
-        selection.activate(selection.active, first + index);
+      const row = this.rows.above + first + index;
+      if (index >= 0 && selection.row !== row) {
+        selection.activate(selection.active, row);
       }
     }
     this._rowsChanged.emit();
@@ -427,6 +446,7 @@ export class ExplorerModel implements IDisposable {
   private _liveChanged = new Signal<ExplorerModel, void>(this);
   private _liveTurn = 0;
   private _news: ReturnType<typeof setTimeout> | null = null;
+  private _pages: PageCache;
   private _rangeTurn = 0;
   private _revision = 0;
   private _rowsChanged = new Signal<ExplorerModel, void>(this);

@@ -26,6 +26,9 @@ const REMEMBERED = 5000;
 /** Stands before a value that is the best of its column. */
 const BEST = '★ ';
 
+/** Stands before the name of a run under way. */
+const LIVE = '● ';
+
 /**
  * Draws the cells and headers of the runs.
  */
@@ -140,10 +143,21 @@ export class RunsRenderer extends CellRenderer {
     if (text === '') {
       return;
     }
-    const isBest = model.isBest(key, value);
-    const isFailed = key === 'status' && value === 'failed';
-    const color = isBest ? colors.best : isFailed ? colors.error : colors.text;
-    this._text(gc, config, isBest ? `${BEST}${text}` : text, {
+    const live = row?.live;
+    const isBest = !live && model.isBest(key, value);
+    const isMarked = live !== undefined && (isFirst || key === 'status');
+    const isFailed = isMarked
+      ? live === 'gone'
+      : key === 'status' && value === 'failed';
+    const color = isBest
+      ? colors.best
+      : isFailed
+        ? colors.error
+        : isMarked
+          ? colors.brand
+          : colors.text;
+    const sign = isBest ? BEST : live && isFirst ? LIVE : '';
+    this._text(gc, config, `${sign}${text}`, {
       color,
       font: `${isBest ? '700 ' : ''}${colors.size}px ${colors.family}`,
       align: typeof value === 'number' ? 'right' : 'left',

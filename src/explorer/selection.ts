@@ -92,6 +92,18 @@ export class RunSelection {
     }
   }
 
+  /**
+   * Rows moved because others came or went above them.
+   *
+   * @param from - The first of them
+   * @param by - How many rows down
+   */
+  moved(from: number, by: number): void {
+    const place = (row: number): number => (row < from ? row : row + by);
+    this._row = place(this._row);
+    this._anchor = place(this._anchor);
+  }
+
   /** The rows are others now: the active run is somewhere else. */
   lose(): void {
     this._row = -1;

@@ -162,7 +162,9 @@ function Counts(props: {
 function Actions(props: IToolbarProps): JSX.Element {
   const { model, trans } = props;
   useSignal(model.selection.changed);
+  useSignal(model.liveChanged);
   const { ids } = model.selection;
+  const isLive = ids.some(id => model.rows.isLive(id));
   return (
     <>
       <TextButton
@@ -173,10 +175,14 @@ function Actions(props: IToolbarProps): JSX.Element {
         {trans.__('Open')}
       </TextButton>
       <TextButton
-        disabled={ids.length !== 2}
-        title={trans.__(
-          'Compare two selected runs; select them with Ctrl+click, or with Ctrl+arrows and Space'
-        )}
+        disabled={ids.length !== 2 || isLive}
+        title={
+          isLive
+            ? trans.__('A run can be compared once it is published')
+            : trans.__(
+                'Compare two selected runs; select them with Ctrl+click, or with Ctrl+arrows and Space'
+              )
+        }
         onClick={() => props.onCompare(ids[0], ids[1])}
       >
         {trans.__('Compare')}

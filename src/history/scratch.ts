@@ -1,10 +1,9 @@
 // Copyright (c) dotscience-jupyter contributors.
 // Distributed under the terms of the BSD 3-Clause License.
 
-import { Notification } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { messageOf } from '../reason';
 
+import { tellFailure } from '../reason';
 import type { HistoryClient } from './client';
 
 /**
@@ -27,10 +26,7 @@ export async function scratchCopy(options: {
     open(copy.path);
     return copy.path;
   } catch (reason) {
-    Notification.error(
-      trans.__('%1 was not copied: %2', path, messageOf(reason)),
-      { autoClose: false }
-    );
+    tellFailure(trans, trans.__('%1 was not copied', path), reason);
     return null;
   }
 }

@@ -13,7 +13,13 @@ import {
   TextButton,
   Waiting
 } from '../run/components';
-import { formatBytes, formatTime, runTitle, shortId } from '../run/format';
+import {
+  firstLine,
+  formatBytes,
+  formatTime,
+  runTitle,
+  shortId
+} from '../run/format';
 import type { HistoryModel } from './model';
 
 /**
@@ -170,7 +176,7 @@ function Version(props: {
 }): JSX.Element {
   const { version, older, isPresent, file, actions, trans } = props;
   const when = formatTime(version.created);
-  const message = version.message.trim().split('\n', 1)[0];
+  const message = firstLine(version.message);
   const isFile = version.change !== 'removed';
   const action = (
     label: string,

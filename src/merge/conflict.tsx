@@ -5,12 +5,14 @@ import type { IEditorServices } from '@jupyterlab/codeeditor';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { Conflict } from '../api/schema';
+import type { Conflict, MergeCell } from '../api/schema';
+import type { IOutputParts } from '../difference/output';
 import type { IRowsView, ISignNames } from '../difference/rows';
 import { TextRows } from '../difference/rows';
 import { Empty, TextButton } from '../run/components';
 import { ResultEditor } from './editor';
 import { compareLines } from './lines';
+import { ConflictOutputs } from './outputs';
 
 /**
  * A file in which conflicts are marked, because the merge was begun on the command line.
@@ -33,6 +35,9 @@ export interface IConflictParts {
   /** Editors; null where there are none. */
   readonly services: IEditorServices;
 
+  /** What outputs of cells are shown with. */
+  readonly outputs: IOutputParts;
+
   /** Whether the server is at work. */
   readonly isBusy: boolean;
 
@@ -54,22 +59,31 @@ export interface IConflictParts {
  * A place where both sides changed something, and what is to become of it.
  *
  * @param props.mimeType - Of what is edited
- * @param props.isCell - Whether it is a cell of a notebook
+ * @param props.cell - Its cell, in a notebook
  * @param props.isDecided - Whether it was decided by editing the file
  */
 export function ConflictView(props: {
   conflict: Conflict;
   mimeType: string;
-  isCell: boolean;
+  cell: MergeCell | null;
   isDecided: boolean;
   parts: IConflictParts;
 }): JSX.Element {
-  const { conflict, mimeType, isCell, isDecided, parts } = props;
-  const { services, isBusy, resolve, inFile, trans } = parts;
+  const { conflict, mimeType, cell, isDecided, parts } = props;
+  const { services, outputs, isBusy, resolve, inFile, trans } = parts;
   const { id, where, base, yours, theirs, result, choice, choices } = conflict;
   const [isEditing, setEditing] = React.useState(false);
   const [showsBase, setShowsBase] = React.useState(false);
   const open = choice === null && !isDecided;
+  const isTwo = cell !== null && choice === 'both';
+  const names = React.useMemo<ISignNames>(
+    () => ({
+      added: trans.__('only in theirs'),
+      removed: trans.__('only in yours'),
+      modified: trans.__('differs')
+    }),
+    [trans]
+  );
   const choose = (next: Conflict['choice']): void => {
     setEditing(false);
     void resolve(id, next);
@@ -145,7 +159,21 @@ export function ConflictView(props: {
           <pre>{base}</pre>
         </div>
       )}
-      <Versions yours={yours} theirs={theirs} scope={id} trans={trans} />
+      <Versions
+        yours={yours}
+        theirs={theirs}
+        scope={id}
+        names={names}
+        trans={trans}
+      />
+      {cell && (
+        <ConflictOutputs
+          pairs={cell.outputs}
+          place={id}
+          signs={names}
+          parts={outputs}
+        />
+      )}
       {isEditing ? (
         <ResultEditor
           text={result ?? yours ?? theirs ?? ''}
@@ -169,11 +197,11 @@ export function ConflictView(props: {
         (yours !== null || theirs !== null) && (
           <div className="jp-DotscienceConflict-result">
             <h4>
-              {isCell && choice === 'both'
+              {isTwo
                 ? trans.__('Result: two cells, yours first')
                 : trans.__('Result')}
             </h4>
-            {isCell && choice === 'both' ? (
+            {isTwo ? (
               [yours, theirs].map((source, index) => (
                 <pre key={index}>{source}</pre>
               ))
@@ -181,6 +209,11 @@ export function ConflictView(props: {
               <Empty>{trans.__('It is removed.')}</Empty>
             ) : (
               <pre>{result}</pre>
+            )}
+            {cell?.cleared && (
+              <p className="jp-DotscienceDifference-note">
+                {clearedText(trans)}
+              </p>
             )}
           </div>
         )
@@ -205,9 +238,10 @@ function Versions(props: {
   yours: string | null;
   theirs: string | null;
   scope: string;
+  names: ISignNames;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { yours, theirs, scope, trans } = props;
+  const { yours, theirs, scope, names, trans } = props;
   const text = React.useMemo(
     () => compareLines(yours ?? '', theirs ?? ''),
     [yours, theirs]
@@ -222,14 +256,6 @@ function Versions(props: {
       unfold: place => setOpened(old => new Set([...old, place]))
     }),
     [opened]
-  );
-  const names = React.useMemo<ISignNames>(
-    () => ({
-      added: trans.__('only in theirs'),
-      removed: trans.__('only in yours'),
-      modified: trans.__('differs')
-    }),
-    [trans]
   );
   if (yours === null && theirs === null) {
     return (
@@ -265,6 +291,15 @@ function Versions(props: {
         trans={trans}
       />
     </>
+  );
+}
+
+/**
+ * What is said of a cell in the result that lost its outputs.
+ */
+export function clearedText(trans: TranslationBundle): string {
+  return trans.__(
+    'Its outputs are cleared, since they are of another source: run the cell again to make them anew.'
   );
 }
 

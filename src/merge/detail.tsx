@@ -12,7 +12,7 @@ import type {
 import { textOf } from '../difference/bundle';
 import { Empty, TextButton } from '../run/components';
 import type { IConflictParts } from './conflict';
-import { ConflictView, keepText } from './conflict';
+import { ConflictView, clearedText, keepText } from './conflict';
 
 /**
  * How a file is merged: its conflicts in their places, and what is merged without one.
@@ -32,10 +32,14 @@ export function DetailView(props: {
   const elsewhere = conflicts.filter(({ id }) => !placed.has(id));
   const fileType = services.mimeTypeService.getMimeTypeByFilePath(file.path);
   const isDecided = parts.inFile !== null && file.conflicts === 0;
-  const show = (conflict: Conflict, mimeType: string): JSX.Element => (
+  const show = (
+    conflict: Conflict,
+    mimeType: string,
+    cell: MergeCell | null = null
+  ): JSX.Element => (
     <ConflictView
       key={conflict.id}
-      isCell={cells.length > 0}
+      cell={cell}
       isDecided={isDecided}
       conflict={conflict}
       mimeType={mimeType}
@@ -46,20 +50,11 @@ export function DetailView(props: {
     <>
       <p className="jp-DotscienceMerge-what">{file.message}</p>
       <WholeFile detail={detail} parts={parts} />
-      {cells.length > 0 && detail.clear_outputs && conflicts.length > 0 && (
-        <p className="jp-DotscienceDifference-note">
-          {trans.__(
-            'Outputs of cells that conflict are cleared: run the cells again to make them anew.'
-          )}
-        </p>
-      )}
-      {elsewhere.map(conflict =>
-        show(conflict, cells.length > 0 ? 'application/json' : fileType)
-      )}
+      {elsewhere.map(conflict => show(conflict, fileType))}
       {cells.map((cell, index) => {
         const conflict = byId.get(cell.conflict ?? '');
         return conflict ? (
-          show(conflict, cellType(cell, detail.language, services))
+          show(conflict, cellType(cell, detail.language, services), cell)
         ) : (
           <QuietCell key={`cell ${index}`} cell={cell} parts={parts} />
         );
@@ -165,6 +160,7 @@ function QuietCell(props: {
       state={cell.state}
       text={cell.result ? textOf(cell.result.source) : null}
       what={trans.__('Cell')}
+      note={cell.cleared ? clearedText(trans) : ''}
       parts={props.parts}
     />
   );
@@ -186,6 +182,7 @@ function QuietSegment(props: {
       state={segment.state}
       text={segment.text}
       what={trans._n('%1 line', '%1 lines', count)}
+      note=""
       parts={props.parts}
     />
   );
@@ -195,9 +192,10 @@ function Quiet(props: {
   state: MergeCell['state'];
   text: string | null;
   what: string;
+  note: string;
   parts: IConflictParts;
 }): JSX.Element {
-  const { state, text, what } = props;
+  const { state, text, what, note } = props;
   const { trans } = props.parts;
   const title =
     state === 'same'
@@ -220,7 +218,7 @@ function Quiet(props: {
     <details
       className={`jp-DotscienceDetails jp-DotscienceMerge-quiet jp-mod-${state}`}
     >
-      <summary>{title}</summary>
+      <summary>{note ? trans.__('%1. %2', title, note) : title}</summary>
       <pre>{text}</pre>
     </details>
   );

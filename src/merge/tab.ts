@@ -12,6 +12,7 @@ import type { IEditorServices } from '@jupyterlab/codeeditor';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Contents, Event } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
@@ -19,6 +20,7 @@ import { UUID } from '@lumino/coreutils';
 
 import type { Conflict, MergeResult, Workspace } from '../api/schema';
 import { CommandIDs } from '../commands';
+import { DifferenceClient } from '../difference/client';
 import { NOW, contentsPath } from '../difference/reader';
 import { isShared, openDocuments, saveDocuments } from '../documents';
 import { toDrivePath } from '../drive/paths';
@@ -44,6 +46,7 @@ export function createMergeTab(options: {
   tracker: IWorkspaceTracker;
   documents: IDocumentManager | null;
   services: IEditorServices;
+  rendermime: IRenderMimeRegistry | null;
   workspace: Pick<Workspace, 'path' | 'prefix'>;
   trans: TranslationBundle;
 }): MainAreaWidget<MergeWidget> {
@@ -52,6 +55,7 @@ export function createMergeTab(options: {
   const root = workspace.path;
   const { serverSettings } = tracker.client;
   const model = new MergeModel(new MergeClient(serverSettings, root));
+  const differences = new DifferenceClient(serverSettings, root);
   const execute = (id: string, args: ReadonlyPartialJSONObject): void => {
     void commands.execute(id, args);
   };
@@ -220,7 +224,18 @@ export function createMergeTab(options: {
       execute(CommandIDs.copyLink, { view: 'merge', workspace: root })
   };
 
-  const content = new MergeWidget({ model, actions, services, trans });
+  const content = new MergeWidget({
+    model,
+    actions,
+    services,
+    outputs: {
+      rendermime: options.rendermime,
+      blob: (blob, signal) => differences.blob(blob, signal),
+      highlighter: null,
+      trans
+    },
+    trans
+  });
   const tab = new MainAreaWidget({ content });
   tab.id = `dotscience-merge-${UUID.uuid4()}`;
   tab.addClass('jp-DotscienceMain');

@@ -8,6 +8,7 @@ import * as React from 'react';
 import type { Conflict, Merge, MergeFile } from '../api/schema';
 import { LazyScroll } from '../difference/lazy';
 import { directionOf, goToChange } from '../difference/navigate';
+import type { IOutputParts } from '../difference/output';
 import { NOW } from '../difference/reader';
 import { CopyLink } from '../links/button';
 import {
@@ -59,6 +60,7 @@ interface IProps {
   model: MergeModel;
   actions: IMergeActions;
   services: IEditorServices;
+  outputs: IOutputParts;
   trans: TranslationBundle;
 }
 
@@ -283,7 +285,7 @@ function MergeFiles(props: IProps & { merge: Merge }): JSX.Element {
 function MergeContent(
   props: IProps & { merge: Merge; scroll: React.RefObject<HTMLDivElement> }
 ): JSX.Element {
-  const { model, actions, services, merge, scroll, trans } = props;
+  const { model, actions, services, outputs, merge, scroll, trans } = props;
   const { path, detail, detailError, isBusy } = model;
   const resolve = React.useCallback<IConflictParts['resolve']>(
     (conflict, choice, text) => model.resolve(conflict, choice, text ?? null),
@@ -291,6 +293,7 @@ function MergeContent(
   );
   const parts: IConflictParts = {
     services,
+    outputs,
     isBusy,
     resolve,
     inFile:
@@ -331,7 +334,8 @@ function MergeContent(
         </div>
       )}
       <LazyScroll
-        key={path}
+        // another file, or that of another merge, begins at its top
+        key={`${merge.id} ${path}`}
         ref={scroll}
         className="jp-DotscienceDifference-content"
         tabIndex={0}

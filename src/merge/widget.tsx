@@ -5,6 +5,7 @@ import type { IEditorServices } from '@jupyterlab/codeeditor';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
+import type { IOutputParts } from '../difference/output';
 import { mergeIcon } from '../icons';
 import { TabContent } from '../tab/content';
 import type { MergeModel } from './model';
@@ -48,12 +49,13 @@ export class MergeWidget extends TabContent<MergeModel> {
    * Render the merge.
    */
   protected render(): JSX.Element {
-    const { actions, services, trans } = this._options;
+    const { actions, services, outputs, trans } = this._options;
     return (
       <MergeView
         model={this.model}
         actions={actions}
         services={services}
+        outputs={outputs}
         trans={trans}
       />
     );
@@ -78,6 +80,9 @@ export namespace MergeWidget {
 
     /** Editors. */
     services: IEditorServices;
+
+    /** What outputs of cells are shown with. */
+    outputs: IOutputParts;
 
     /** The translations. */
     trans: TranslationBundle;

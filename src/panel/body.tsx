@@ -9,6 +9,7 @@ import * as React from 'react';
 import type { RunSummary } from '../api/schema';
 import { CommandIDs } from '../commands';
 import { DatasetsSection } from '../datasets/section';
+import { CloneLines } from '../sync/clonelines';
 import { HubSection } from '../sync/section';
 import type { IDatasetsState, IHubState } from '../tokens';
 import { VERSION } from '../version';
@@ -82,6 +83,9 @@ export function Panel(props: IPanelProps): React.ReactElement {
     <>
       {connection === 'outdated' && <Outdated {...props} />}
       {connection === 'offline' && <Offline {...props} />}
+      {props.hub && (
+        <CloneLines clones={props.hub.clones} {...{ commands, trans }} />
+      )}
       {workspace ? (
         <>
           <Header {...{ tracker, commands, trans }} />

@@ -4,6 +4,8 @@
 import type { ISignal } from '@lumino/signaling';
 import { useEffect, useReducer, useRef, useState } from 'react';
 
+import { asApiError } from '../request';
+
 /**
  * Draw again whenever a signal is emitted.
  *
@@ -65,4 +67,53 @@ export function useSame<T>(value: T): T {
     kept.current = value;
   }
   return kept.current;
+}
+
+/**
+ * What the server answered, as far as it has.
+ */
+export interface IAnswer<T> {
+  readonly items: readonly T[];
+
+  /** Whether it is being asked. */
+  readonly isReading: boolean;
+
+  /** Why there is no answer; `''` when there is one. */
+  readonly error: string;
+}
+
+/**
+ * What the server answers for a key; of several the last one counts.
+ *
+ * @param key - What is asked about; `''` asks for nothing
+ * @param read - Asks
+ */
+export function useAnswer<T>(
+  key: string,
+  read: () => Promise<readonly T[]>
+): IAnswer<T> {
+  const [answer, setAnswer] = useState<IAnswer<T>>({
+    items: [],
+    isReading: key !== '',
+    error: ''
+  });
+  useEffect(() => {
+    let isWanted = true;
+    const set = (fields: Partial<IAnswer<T>>): void => {
+      if (isWanted) {
+        setAnswer({ items: [], isReading: false, error: '', ...fields });
+      }
+    };
+    set({ isReading: key !== '' });
+    if (key !== '') {
+      read()
+        .then(items => set({ items }))
+        .catch(reason => set({ error: asApiError(reason).message }));
+    }
+    return () => {
+      isWanted = false;
+    };
+    // What is read follows from the key.
+  }, [key]);
+  return answer;
 }

@@ -7,7 +7,7 @@ import * as React from 'react';
 import type { RunSummary } from '../api/schema';
 import type { IColumn } from './model';
 import { RunRow } from './row';
-import { indexAt, useRows } from './rows';
+import { indexAt, menuPlace, useRows } from './rows';
 import type { IRunsChange, RunsModel } from './runs';
 import { rowAfterKey } from './window';
 
@@ -157,14 +157,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
     event.preventDefault();
     event.stopPropagation();
     setActive(index);
-    if (pointed >= 0) {
-      props.onMenu(run, event.clientX, event.clientY);
-      return;
-    }
-    // Opened by the keyboard: the menu belongs to the row, not to the list's corner.
-    const row = document.getElementById(`${base}-${index}`);
-    const box = (row ?? event.currentTarget).getBoundingClientRect();
-    props.onMenu(run, box.left + 16, box.top + 16);
+    props.onMenu(run, ...menuPlace(event, `${base}-${index}`));
   };
 
   const rows: React.ReactElement[] = [];
@@ -193,7 +186,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
   return (
     <div
       ref={list.ref}
-      className="jp-DotscienceRuns"
+      className="jp-DotscienceList jp-DotscienceRuns"
       role="listbox"
       tabIndex={0}
       aria-label={trans.__('Runs')}
@@ -208,7 +201,7 @@ export function RunList(props: IRunListProps): React.ReactElement {
       onContextMenu={onContextMenu}
     >
       <div
-        className="jp-DotscienceRuns-content"
+        className="jp-DotscienceList-content"
         role="presentation"
         style={{ height: total * list.row }}
       >

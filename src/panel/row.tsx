@@ -64,12 +64,9 @@ export const RunRow = React.memo(function RunRow(
   props: IRunRowProps
 ): React.ReactElement {
   const { run, index } = props;
-  const classes = ['jp-DotscienceRuns-row'];
+  const classes = ['jp-DotscienceList-row', 'jp-DotscienceRuns-row'];
   if (props.isActive) {
     classes.push('jp-mod-active');
-  }
-  if (props.isSelected) {
-    classes.push('jp-mod-selected');
   }
   if (props.isFresh) {
     classes.push('jp-mod-fresh');

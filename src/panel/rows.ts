@@ -108,6 +108,24 @@ export function indexAt(target: EventTarget): number {
   return row ? Number(row.dataset.index) : -1;
 }
 
+/**
+ * Where on the page the menu of a row belongs.
+ *
+ * @param id - The id of the row's element
+ */
+export function menuPlace(
+  event: React.MouseEvent,
+  id: string
+): [x: number, y: number] {
+  if (indexAt(event.target) >= 0) {
+    return [event.clientX, event.clientY];
+  }
+  // Opened by the keyboard: the menu belongs to the row, not to the list's corner.
+  const row = document.getElementById(id) ?? event.currentTarget;
+  const { left, top } = row.getBoundingClientRect();
+  return [left + 16, top + 16];
+}
+
 function rowHeight(lines: number, px: number): number {
   return Math.round(px * 1.5 * lines + AROUND);
 }

@@ -141,6 +141,15 @@ export function NoWorkspace(props: IStateProps): React.ReactElement {
           )}
         </>
       )}
+      {commands.hasCommand(CommandIDs.cloneProject) && (
+        <Button
+          className="jp-mod-styled"
+          disabled={isBusy}
+          onClick={() => void commands.execute(CommandIDs.cloneProject)}
+        >
+          {trans.__('Clone a project from the hub…')}
+        </Button>
+      )}
     </Message>
   );
 }

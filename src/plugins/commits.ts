@@ -20,6 +20,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { historyIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import type { CommitBrowser } from '../commits/browse';
 import type { CommitsWidget } from '../commits/widget';
@@ -81,12 +82,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         required,
         properties: {
           ...more,
-          workspace: {
-            type: 'string',
-            description: trans.__(
-              'A contents path in the workspace; without it the workspace at hand.'
-            )
-          }
+          workspace: workspaceArgument(trans)
         }
       }
     });

@@ -14,6 +14,7 @@ import {
 } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import type { CompareWidget } from '../compare/widget';
 import { compareIcon } from '../icons';
@@ -86,12 +87,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
                 'The id of the second run; without it the user is asked.'
               )
             },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            }
+            workspace: workspaceArgument(trans)
           }
         }
       },

@@ -13,6 +13,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import type { DifferenceOptions } from '../difference/options';
 import type { DifferenceWidget } from '../difference/widget';
@@ -95,12 +96,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
                 'The path of the file that is shown first, relative to the workspace.'
               )
             },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            },
+            workspace: workspaceArgument(trans),
             isMenu: {
               type: 'boolean',
               description: trans.__(
@@ -182,12 +178,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         args: {
           type: 'object',
           properties: {
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            }
+            workspace: workspaceArgument(trans)
           }
         }
       },

@@ -10,6 +10,7 @@ import { IDocumentManager } from '@jupyterlab/docmanager';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { historyIcon } from '@jupyterlab/ui-components';
 
+import { runArgument, workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 // The drive and its marks must be there before a layout is restored that has documents of it.
 // eslint-disable-next-line jupyter/prefer-lazy-imports
@@ -17,7 +18,7 @@ import { FrozenDrive } from '../drive/drive';
 // eslint-disable-next-line jupyter/prefer-lazy-imports
 import { FrozenExtension, NO_KERNEL } from '../drive/frozen';
 import { toDrivePath } from '../drive/paths';
-import { messageOf } from '../reason';
+import { tellFailure } from '../reason';
 import { shortId } from '../run/format';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
@@ -142,18 +143,8 @@ export const openPlugin: JupyterFrontEndPlugin<void> = {
         args: {
           type: 'object',
           properties: {
-            run: {
-              type: 'string',
-              description: trans.__(
-                'The id of the run; without it the user is asked.'
-              )
-            },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            }
+            run: runArgument(trans),
+            workspace: workspaceArgument(trans)
           }
         }
       },
@@ -188,9 +179,7 @@ export const openPlugin: JupyterFrontEndPlugin<void> = {
             file.endsWith('.ipynb') ? 'Notebook' : 'Editor'
           );
         } catch (reason) {
-          Notification.error(
-            trans.__('The run could not be read: %1', messageOf(reason))
-          );
+          tellFailure(trans, trans.__('The run could not be read'), reason);
         }
       }
     });
@@ -214,12 +203,7 @@ export const openPlugin: JupyterFrontEndPlugin<void> = {
                 'The path of the file, relative to the workspace.'
               )
             },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            },
+            workspace: workspaceArgument(trans),
             factory: {
               type: 'string',
               description: trans.__(

@@ -16,6 +16,7 @@ import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import type { ExplorerWidget } from '../explorer/widget';
 import { explorerIcon } from '../icons';
@@ -81,12 +82,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         args: {
           type: 'object',
           properties: {
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            },
+            workspace: workspaceArgument(trans),
             where: {
               type: 'string',
               description: trans.__('The condition that runs must fulfil.')

@@ -18,6 +18,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { historyIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import type { HistoryWidget } from '../history/widget';
 import { restoreIcon } from '../icons';
@@ -59,12 +60,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
     const failed = (what: string, reason: unknown): void =>
       tellFailure(trans, what, reason);
-    const workspaceArg = {
-      type: 'string',
-      description: trans.__(
-        'A contents path in the workspace; without it the workspace at hand.'
-      )
-    };
     const commitArg = {
       type: 'string',
       description: trans.__('The id of the commit.')
@@ -195,7 +190,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           properties: {
             commit: commitArg,
             path: pathArg,
-            workspace: workspaceArg
+            workspace: workspaceArgument(trans)
           }
         }
       },
@@ -239,7 +234,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
                 'Contents path of the file whose place it takes; without it where it was.'
               )
             },
-            workspace: workspaceArg
+            workspace: workspaceArgument(trans)
           }
         }
       },

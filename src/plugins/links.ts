@@ -11,6 +11,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { linkIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import { parseDrivePath } from '../drive/paths';
 import type { ILink } from '../links/link';
@@ -86,11 +87,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
                 'run, explorer, provenance, history, compare, lineages, difference, merge, file, commit or commits; without it the tab at hand. What it shows is given by the names that the address has, without “dotscience-”.'
               )
             ),
-            workspace: text(
-              trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            )
+            workspace: workspaceArgument(trans)
           }
         }
       },
@@ -115,11 +112,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           type: 'object',
           properties: {
             run: text(trans.__('The id of the run.')),
-            workspace: text(
-              trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            )
+            workspace: workspaceArgument(trans)
           },
           required: ['run']
         }

@@ -10,6 +10,7 @@ import type { MainAreaWidget } from '@jupyterlab/apputils';
 import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { IEditorServices } from '@jupyterlab/codeeditor';
 import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { CommandIDs } from '../commands';
@@ -28,7 +29,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: 'Takes the changes of another commit into the workspace.',
   autoStart: true,
   requires: [IWorkspaceTracker, IEditorServices],
-  optional: [ICommandPalette, ILayoutRestorer, IDocumentManager, ITranslator],
+  optional: [
+    ICommandPalette,
+    ILayoutRestorer,
+    IDocumentManager,
+    IRenderMimeRegistry,
+    ITranslator
+  ],
   activate: (
     app: JupyterFrontEnd,
     workspaces: IWorkspaceTracker,
@@ -36,6 +43,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
     documents: IDocumentManager | null,
+    rendermime: IRenderMimeRegistry | null,
     translator: ITranslator | null
   ): void => {
     const { commands } = app;
@@ -111,6 +119,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           tracker: workspaces,
           documents,
           services,
+          rendermime,
           workspace,
           trans
         });

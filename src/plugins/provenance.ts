@@ -17,6 +17,7 @@ import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import { compareIcon, dotscienceIcon } from '../icons';
 import { openTab, showTab } from '../mainarea';
@@ -25,7 +26,7 @@ import type { SaveFormat } from '../provenance/export';
 import type { LineagesWidget } from '../provenance/lineages';
 import type { View } from '../provenance/model';
 import type { ProvenanceWidget } from '../provenance/widget';
-import { messageOf } from '../reason';
+import { tellFailure } from '../reason';
 import { IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
 
 const DIRECTIONS: readonly string[] = ['up', 'down', 'both'];
@@ -66,13 +67,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const lineages = new WidgetTracker<MainAreaWidget<LineagesWidget>>({
       namespace: 'dotscience-lineages'
     });
-    const workspaceArgument = {
-      type: 'string',
-      description: trans.__(
-        'A contents path in the workspace; without it the workspace at hand.'
-      )
-    };
-
     commands.addCommand(CommandIDs.openProvenance, {
       label: args =>
         args.start
@@ -114,7 +108,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
               type: 'string',
               description: trans.__('How it is shown: graph or list.')
             },
-            workspace: workspaceArgument
+            workspace: workspaceArgument(trans)
           }
         }
       },
@@ -200,7 +194,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
               )
             },
             b: { type: 'string', description: trans.__('The other one.') },
-            workspace: workspaceArgument
+            workspace: workspaceArgument(trans)
           }
         }
       },
@@ -257,9 +251,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
             trans
           );
         } catch (reason) {
-          Notification.error(
-            trans.__('The graph could not be saved: %1', messageOf(reason))
-          );
+          tellFailure(trans, trans.__('The graph could not be saved'), reason);
         }
       }
     });

@@ -15,6 +15,7 @@ import {
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { runArgument, workspaceArgument } from '../arguments';
 import { CommandIDs } from '../commands';
 import { restoreIcon, runIcon } from '../icons';
 import { openTab, showTab } from '../mainarea';
@@ -70,18 +71,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
         args: {
           type: 'object',
           properties: {
-            run: {
-              type: 'string',
-              description: trans.__(
-                'The id of the run; without it the user is asked.'
-              )
-            },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            }
+            run: runArgument(trans),
+            workspace: workspaceArgument(trans)
           }
         }
       },
@@ -124,18 +115,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
         args: {
           type: 'object',
           properties: {
-            run: {
-              type: 'string',
-              description: trans.__(
-                'The id of the run; without it the user is asked.'
-              )
-            },
-            workspace: {
-              type: 'string',
-              description: trans.__(
-                'A contents path in the workspace; without it the workspace at hand.'
-              )
-            },
+            run: runArgument(trans),
+            workspace: workspaceArgument(trans),
             to: {
               type: 'string',
               description: trans.__(

@@ -14,6 +14,7 @@ import { CommandIDs } from '../commands';
 import { hubIcon } from '../icons';
 import type { ISyncParts } from '../sync/actions';
 import { SyncClient } from '../sync/client';
+import { ProjectClonesModel } from '../sync/clones';
 import { HubState } from '../sync/state';
 import { HubStatusItem } from '../sync/statusitem';
 import { IHubState, IWorkspaceTracker, TRANSLATION_DOMAIN } from '../tokens';
@@ -42,15 +43,18 @@ export const syncPlugin: JupyterFrontEndPlugin<IHubState> = {
   ): IHubState => {
     const trans = (translator ?? nullTranslator).load(TRANSLATION_DOMAIN);
     const client = new SyncClient(tracker.client.serverSettings);
-    const hub = new HubState(tracker, client);
-    const ids = addCommands({
+    const clones = new ProjectClonesModel(tracker, client);
+    const hub = new HubState(tracker, client, clones);
+    const parts: ISyncParts = {
       app,
       tracker,
       hub,
       client,
+      clones,
       documents,
       trans
-    });
+    };
+    const ids = [...addCommands(parts), ...addCloneCommands(parts)];
     const category = trans.__('Dotscience');
     for (const command of ids) {
       palette?.addItem({ command, category });
@@ -59,6 +63,7 @@ export const syncPlugin: JupyterFrontEndPlugin<IHubState> = {
     app.commands.commandExecuted.connect((_, { id }) => {
       if (id === CommandIDs.refresh) {
         void hub.load();
+        void clones.load();
       }
     });
     return hub;
@@ -173,4 +178,67 @@ function addCommands(parts: ISyncParts): string[] {
   hub.changed.connect(changed);
   tracker.workspaceChanged.connect(changed);
   return ids;
+}
+
+/**
+ * Add the commands that clone projects; they need no workspace.
+ *
+ * @returns The ids of those that are for the palette
+ */
+function addCloneCommands(parts: ISyncParts): string[] {
+  const { app, trans } = parts;
+  const { commands } = app;
+  commands.addCommand(CommandIDs.cloneProject, {
+    label: trans.__('Clone a Project from the Hub…'),
+    caption: trans.__(
+      'Make a new folder with the files and the whole history of a project'
+    ),
+    icon: hubIcon,
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: {
+          address: {
+            type: 'string',
+            description: trans.__(
+              'The address of the project; asked for when absent'
+            )
+          },
+          folder: {
+            type: 'string',
+            description: trans.__(
+              'Path of the new folder; asked for when absent'
+            )
+          }
+        }
+      }
+    },
+    execute: async args =>
+      (await import('../sync/clone')).cloneProject(parts, args)
+  });
+  const describedBy = {
+    args: {
+      type: 'object',
+      required: ['clone'],
+      properties: {
+        clone: { type: 'string', description: trans.__('The id of the clone') }
+      }
+    }
+  };
+  commands.addCommand(CommandIDs.endClone, {
+    label: trans.__('Stop a Clone'),
+    caption: trans.__(
+      'Stop cloning a project, or tell of it no more when that has ended; no file is deleted'
+    ),
+    describedBy,
+    execute: async args => (await import('../sync/clone')).endClone(parts, args)
+  });
+  commands.addCommand(CommandIDs.openClone, {
+    label: trans.__('Open a Cloned Project'),
+    caption: trans.__('Go to the folder of a project that was cloned'),
+    describedBy,
+    execute: async args =>
+      (await import('../sync/clone')).openClone(parts, args)
+  });
+  return [CommandIDs.cloneProject];
 }

@@ -9,7 +9,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { CommandIDs } from '../commands';
 import { parseDrivePath } from '../drive/paths';
 import { serverPath } from '../follow';
-import { messageOf } from '../reason';
+import { tellFailure } from '../reason';
 import type { IWorkspaceTracker } from '../tokens';
 import { toFolderPath } from './paths';
 
@@ -72,12 +72,10 @@ export async function showWhereFrom(options: {
     }
     await open(`file:${inside}`, workspace.path);
   } catch (reason) {
-    Notification.error(
-      trans.__(
-        'It could not be found out where %1 came from: %2',
-        path,
-        messageOf(reason)
-      )
+    tellFailure(
+      trans,
+      trans.__('It could not be found out where %1 came from', path),
+      reason
     );
   }
 }

@@ -7,6 +7,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import type { ApiClient } from '../api/client';
 import type { RunSummary } from '../api/schema';
+import { errorOf } from '../reason';
 import type { IWorkspaceTracker } from '../tokens';
 import { formatTime, runTitle, shortId } from './format';
 
@@ -41,7 +42,7 @@ export async function chooseRun(options: {
   } catch (reason) {
     await showErrorMessage(
       trans.__('The runs could not be read'),
-      reason instanceof Error ? reason : String(reason)
+      errorOf(reason)
     );
     return null;
   }

@@ -205,13 +205,20 @@ export function shortId(id: string): string {
 }
 
 /**
+ * The first line of a message or a description.
+ */
+export function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0];
+}
+
+/**
  * What to call a run: its description's first line, else its short id.
  */
 export function runTitle(
   run: { id: string; description: string },
   trans: TranslationBundle
 ): string {
-  const line = run.description.trim().split('\n', 1)[0];
+  const line = firstLine(run.description);
   if (!line) {
     return trans.__('Run %1', shortId(run.id));
   }

@@ -10,7 +10,7 @@ import type { ApiClient } from '../api/client';
 import type { RollbackResult, RunDetail } from '../api/schema';
 import { showWhatIsThere } from '../documents';
 import { withProgress } from '../progress';
-import { messageOf } from '../reason';
+import { tellFailure } from '../reason';
 import { formatTime, runTitle, shortId } from './format';
 
 /**
@@ -42,9 +42,7 @@ export async function goBack(options: {
     const diff = await client.diff(root, 'HEAD', detail.commit, { limit: 1 });
     differing = diff.total;
   } catch (reason) {
-    Notification.error(
-      trans.__('The run could not be read: %1', messageOf(reason))
-    );
+    tellFailure(trans, trans.__('The run could not be read'), reason);
     return null;
   }
   if (!(await confirm(detail, differing, trans))) {
@@ -57,9 +55,10 @@ export async function goBack(options: {
       save().then(() => client.rollback(root, detail.commit))
     );
   } catch (reason) {
-    Notification.error(
-      trans.__('Not gone back to run %1: %2', shortId(run), messageOf(reason)),
-      { autoClose: false }
+    tellFailure(
+      trans,
+      trans.__('Not gone back to run %1', shortId(run)),
+      reason
     );
     return null;
   }

@@ -7,9 +7,10 @@ import * as React from 'react';
 
 import type { LiveRun, LiveSeries, SeriesPoints } from '../api/schema';
 import { MetricChart } from './chart';
-import { DataTable, Empty, ErrorBoundary, Facts, Section } from './components';
+import { ErrorBoundary, Facts } from './components';
 import type { Scalar } from './format';
-import { NOTHING, formatTime, formatValue, runTitle } from './format';
+import { NOTHING, formatTime, runTitle } from './format';
+import { MetricsSection } from './metrics';
 import type { RunModel } from './model';
 import { Labels, Parameters } from './values';
 
@@ -69,47 +70,18 @@ function LiveMetrics(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { model, run, themeManager, trans } = props;
-  const series = new Map(run.series.map(each => [each.name, each]));
-  const rows = [...new Set([...Object.keys(run.metrics), ...series.keys()])]
-    .sort((a, b) => a.localeCompare(b, undefined, { numeric: true }))
-    .map(name => ({
-      name,
-      value: (series.get(name)?.last ?? run.metrics[name] ?? null) as Scalar,
-      count: series.get(name)?.count
-    }));
+  const values: Record<string, Scalar> = { ...run.metrics };
+  for (const { name, last } of run.series) {
+    values[name] = last ?? values[name] ?? null;
+  }
   return (
-    <Section title={trans.__('Metrics')} count={rows.length}>
-      {rows.length === 0 ? (
-        <Empty>{trans.__('The run has told no metric yet.')}</Empty>
-      ) : (
-        <DataTable
-          caption={trans.__('Metrics')}
-          rows={rows}
-          rowKey={row => row.name}
-          trans={trans}
-          columns={[
-            {
-              id: 'name',
-              label: trans.__('Name'),
-              render: row => row.name,
-              sortBy: row => row.name
-            },
-            {
-              id: 'value',
-              label: trans.__('Newest value'),
-              render: row => formatValue(row.value),
-              sortBy: row => row.value
-            },
-            {
-              id: 'points',
-              label: trans.__('Points'),
-              numeric: true,
-              render: row => row.count ?? NOTHING,
-              sortBy: row => row.count
-            }
-          ]}
-        />
-      )}
+    <MetricsSection
+      values={values}
+      counts={new Map(run.series.map(({ name, count }) => [name, count]))}
+      valueLabel={trans.__('Newest value')}
+      empty={trans.__('The run has told no metric yet.')}
+      trans={trans}
+    >
       <div className="jp-DotscienceCharts">
         {run.series
           .filter(({ count }) => count > 1)
@@ -121,7 +93,7 @@ function LiveMetrics(props: {
             />
           ))}
       </div>
-    </Section>
+    </MetricsSection>
   );
 }
 

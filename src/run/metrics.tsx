@@ -29,20 +29,57 @@ export function Metrics(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { run, series, themeManager, trans } = props;
-  const counts = new Map(run.series.map(info => [info.name, info.count]));
-  const names = [...new Set([...Object.keys(run.metrics), ...counts.keys()])];
-  const rows = names
+  return (
+    <MetricsSection
+      values={run.metrics}
+      counts={new Map(run.series.map(({ name, count }) => [name, count]))}
+      valueLabel={trans.__('Value')}
+      empty={trans.__('The run published no metrics.')}
+      trans={trans}
+    >
+      {run.series.length > 0 && (
+        <div className="jp-DotscienceCharts">
+          {run.series.map(info => (
+            <LazyChart
+              key={info.name}
+              name={info.name}
+              curves={[{ label: info.name, ask: () => series(info.name) }]}
+              themeManager={themeManager}
+              trans={trans}
+            />
+          ))}
+        </div>
+      )}
+    </MetricsSection>
+  );
+}
+
+/**
+ * A table of metrics by name, above what else there is to show of them.
+ */
+export function MetricsSection(props: {
+  /** The metrics' values by name. */
+  values: Record<string, Scalar>;
+  /** How many points there are, by name; a metric may have points only. */
+  counts: Map<string, number>;
+  valueLabel: string;
+  /** What is shown where there is no metric. */
+  empty: string;
+  trans: TranslationBundle;
+  children: React.ReactNode;
+}): JSX.Element {
+  const { values, counts, trans } = props;
+  const rows = [...new Set([...Object.keys(values), ...counts.keys()])]
     .sort((a, b) => a.localeCompare(b, undefined, { numeric: true }))
     .map(name => ({
       name,
-      value: run.metrics[name] as Scalar | undefined,
+      value: values[name] as Scalar | undefined,
       count: counts.get(name)
     }));
-
   return (
     <Section title={trans.__('Metrics')} count={rows.length}>
       {rows.length === 0 ? (
-        <Empty>{trans.__('The run published no metrics.')}</Empty>
+        <Empty>{props.empty}</Empty>
       ) : (
         <DataTable
           caption={trans.__('Metrics')}
@@ -58,7 +95,7 @@ export function Metrics(props: {
             },
             {
               id: 'value',
-              label: trans.__('Value'),
+              label: props.valueLabel,
               render: row => (
                 <span
                   className="jp-DotscienceValue"
@@ -79,19 +116,7 @@ export function Metrics(props: {
           ]}
         />
       )}
-      {run.series.length > 0 && (
-        <div className="jp-DotscienceCharts">
-          {run.series.map(info => (
-            <LazyChart
-              key={info.name}
-              name={info.name}
-              curves={[{ label: info.name, ask: () => series(info.name) }]}
-              themeManager={themeManager}
-              trans={trans}
-            />
-          ))}
-        </div>
-      )}
+      {props.children}
     </Section>
   );
 }

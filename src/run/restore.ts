@@ -8,7 +8,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ApiClient } from '../api/client';
 import type { CommitDetail, RestoreResult, RunDetail } from '../api/schema';
 import { withProgress } from '../progress';
-import { messageOf } from '../reason';
+import { tellFailure } from '../reason';
 import { formatTime, shortId } from './format';
 
 /**
@@ -47,8 +47,8 @@ interface IWords {
   /** That it was done. */
   done: (to: string) => string;
 
-  /** That it was not, with the reason. */
-  failed: (reason: string) => string;
+  /** That it was not. */
+  failed: string;
 }
 
 /**
@@ -85,9 +85,7 @@ export async function restoreRun(
   try {
     detail = await client.run(root, run);
   } catch (reason) {
-    Notification.error(
-      trans.__('The run could not be read: %1', messageOf(reason))
-    );
+    tellFailure(trans, trans.__('The run could not be read'), reason);
     return null;
   }
   const id = shortId(run);
@@ -98,7 +96,7 @@ export async function restoreRun(
     ),
     doing: to => trans.__('Restoring run %1 to %2…', id, to),
     done: to => trans.__('Run %1 was restored to %2.', id, to),
-    failed: reason => trans.__('Run %1 was not restored: %2', id, reason)
+    failed: trans.__('Run %1 was not restored', id)
   });
 }
 
@@ -116,9 +114,7 @@ export async function restoreCommit(
   try {
     detail = await client.commitDetail(root, commit);
   } catch (reason) {
-    Notification.error(
-      trans.__('The commit could not be read: %1', messageOf(reason))
-    );
+    tellFailure(trans, trans.__('The commit could not be read'), reason);
     return null;
   }
   const id = shortId(detail.id);
@@ -130,7 +126,7 @@ export async function restoreCommit(
       label: trans.__('New folder for all files as they were on %1.', then),
       doing: to => trans.__('Restoring commit %1 to %2…', id, to),
       done: to => trans.__('Commit %1 was restored to %2.', id, to),
-      failed: reason => trans.__('Commit %1 was not restored: %2', id, reason)
+      failed: trans.__('Commit %1 was not restored', id)
     });
   }
   const what =
@@ -146,7 +142,7 @@ export async function restoreCommit(
     label: trans.__('New folder for %1 as of %2.', what, then),
     doing: to => trans.__('Restoring %1 to %2…', what, to),
     done: to => trans.__('%1 was restored to %2.', what, to),
-    failed: reason => trans.__('%1 was not restored: %2', what, reason)
+    failed: trans.__('%1 was not restored', what)
   });
 }
 
@@ -182,7 +178,7 @@ async function restore(
     });
     return restored;
   } catch (reason) {
-    Notification.error(words.failed(messageOf(reason)), { autoClose: false });
+    tellFailure(trans, words.failed, reason);
     return null;
   }
 }

@@ -26,6 +26,7 @@ import { withProgress } from '../progress';
 import { shortId } from '../run/format';
 import type { IHubState, IWorkspaceTracker } from '../tokens';
 import type { SyncClient } from './client';
+import type { ProjectClonesModel } from './clones';
 import { connectHub, logIn } from './connect';
 import { canMerge, needsLogin } from './words';
 
@@ -43,6 +44,7 @@ export interface ISyncParts {
   tracker: IWorkspaceTracker;
   hub: IHubState;
   client: SyncClient;
+  clones: ProjectClonesModel;
   documents: IDocumentManager | null;
   trans: TranslationBundle;
 }

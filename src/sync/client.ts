@@ -7,8 +7,13 @@ import type {
   ConnectHub,
   HubLogin,
   HubLogins,
+  HubProject,
   HubProjects,
   LogIn,
+  NewestCommit,
+  NewestCommits,
+  ProjectClone,
+  ProjectClones,
   SyncResult,
   SyncStatus
 } from '../api/schema';
@@ -54,6 +59,49 @@ export class SyncClient {
   /** The projects of a hub that the user may see, their own first. */
   projects(url: string): Promise<HubProjects> {
     return request(this.serverSettings, 'v1/sync/projects', { url });
+  }
+
+  /** The projects and the datasets of a hub that the user may see, their own first. */
+  async everything(url: string): Promise<HubProject[]> {
+    const answer = await request<HubProjects>(
+      this.serverSettings,
+      'v1/sync/projects',
+      { url, datasets: true }
+    );
+    return answer.items;
+  }
+
+  /** The newest commits of some projects of a hub; some may be left out. */
+  async newest(
+    url: string,
+    projects: readonly string[]
+  ): Promise<NewestCommit[]> {
+    const answer = await request<NewestCommits>(
+      this.serverSettings,
+      'v1/sync/projects/newest',
+      { url, projects: projects.join(',') }
+    );
+    return answer.items;
+  }
+
+  /** What is being cloned, and what was. */
+  async clones(): Promise<ProjectClone[]> {
+    const answer = await request<ProjectClones>(
+      this.serverSettings,
+      'v1/sync/clones'
+    );
+    return answer.items;
+  }
+
+  /** Begin to clone a project into a new folder; events tell how far it is. */
+  clone(address: string, folder: string): Promise<ProjectClone> {
+    return this._post('clones', {}, { address, folder });
+  }
+
+  /** Stop a clone that is under way, or forget one that has ended; returns what is left. */
+  async endClone(id: string): Promise<ProjectClone[]> {
+    const answer = await this._post<ProjectClones>('clones/end', {}, { id });
+    return answer.items;
   }
 
   /** Let a workspace belong to a project, by its id, or by the name of a new one. */

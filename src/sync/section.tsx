@@ -8,6 +8,7 @@ import {
   caretRightIcon
 } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import * as React from 'react';
 
 import type { SyncRemote, SyncStatus } from '../api/schema';
@@ -76,6 +77,13 @@ export function HubSection(props: ISectionProps): React.ReactElement | null {
             commands={commands}
           />
         )}
+        {words.command === CommandIDs.connectHub && !remote && (
+          <Action
+            command={CommandIDs.cloneProject}
+            label={trans.__('Clone a Project…')}
+            commands={commands}
+          />
+        )}
       </div>
       {words.detail && (
         <p className="jp-DotscienceHub-detail">{words.detail}</p>
@@ -97,7 +105,8 @@ export function HubSection(props: ISectionProps): React.ReactElement | null {
                 ...(remote.user === null
                   ? []
                   : [[CommandIDs.logOut, trans.__('Log Out…')] as const]),
-                [CommandIDs.disconnectHub, trans.__('Disconnect…')]
+                [CommandIDs.disconnectHub, trans.__('Disconnect…')],
+                [CommandIDs.cloneProject, trans.__('Clone a Project…')]
               ] as const
             ).map(([command, label]) => (
               <Action key={command} {...{ command, label, commands }} />
@@ -129,11 +138,14 @@ function Facts(props: {
   );
 }
 
-function Action(props: {
+/**
+ * A button that executes a command; nothing where there is no such command.
+ */
+export function Action(props: {
   command: string;
   label: string;
   commands: CommandRegistry;
-  args?: { theirs?: string | null };
+  args?: ReadonlyPartialJSONObject;
 }): React.ReactElement | null {
   const { command, commands, label, args } = props;
   const [isBusy, setBusy] = React.useState(false);

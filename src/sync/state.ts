@@ -2,7 +2,12 @@
 // Distributed under the terms of the BSD 3-Clause License.
 
 import type { SyncStatus } from '../api/schema';
-import type { IHubState, IWorkspaceEvent, IWorkspaceTracker } from '../tokens';
+import type {
+  IHubState,
+  IProjectClones,
+  IWorkspaceEvent,
+  IWorkspaceTracker
+} from '../tokens';
 import { WorkspaceState } from '../workspacestate';
 import type { SyncClient } from './client';
 
@@ -15,8 +20,13 @@ export class HubState extends WorkspaceState<SyncStatus> implements IHubState {
    *
    * @param tracker - Knows the workspace, and hears the server's events
    * @param client - Asks the server
+   * @param clones - What is being cloned
    */
-  constructor(tracker: IWorkspaceTracker, client: Pick<SyncClient, 'status'>) {
+  constructor(
+    tracker: IWorkspaceTracker,
+    client: Pick<SyncClient, 'status'>,
+    readonly clones: IProjectClones
+  ) {
     super(tracker, path => client.status(path));
     tracker.syncChanged.connect(this._onSyncChanged, this);
   }

@@ -16,6 +16,9 @@ const AWAY = new Set(['offline', 'busy']);
 /** A task has the project to itself, so the hub takes nobody else's commits. */
 const LOCKED = 'locked';
 
+/** The user may read the project, and not write to it. */
+const READ_ONLY = 'read_only';
+
 /**
  * How a workspace and its hub stand, in a few words.
  */
@@ -174,6 +177,20 @@ function activityWords(
       : activity === 'pulling'
         ? trans.__('Pulling…')
         : trans.__('Fetching…');
+  return progressWords(words, progress, trans);
+}
+
+/**
+ * Say how far what is under way has come.
+ *
+ * @param words - What is under way
+ * @param progress - How far; null when nothing was moved yet
+ */
+export function progressWords(
+  words: string,
+  progress: SyncProgress | null,
+  trans: TranslationBundle
+): string {
   if (!progress) {
     return words;
   }
@@ -192,7 +209,9 @@ function errorText(status: SyncStatus, trans: TranslationBundle): string {
     ? trans.__('Hub not reached')
     : status.code === LOCKED
       ? trans.__('A task has the project')
-      : trans.__('Problem with the hub');
+      : status.code === READ_ONLY
+        ? trans.__('You may only read the project')
+        : trans.__('Problem with the hub');
   return status.ahead > 0
     ? trans.__('%1, %2', text, distanceWords(status, trans))
     : text;

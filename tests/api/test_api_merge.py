@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -157,10 +159,84 @@ def test_outputs_that_conflict_are_cleared(world: World) -> None:
         {"n.ipynb": book(cell("x", "3", execution_count=3))},
     )
     merge = world.service.merge.start(theirs)
-    assert merge.conflicts == 0 and world.service.merge.file("n.ipynb").clear_outputs
+    assert merge.conflicts == 0
+    [merged] = world.service.merge.file("n.ipynb").cells
+    assert (merged.state, merged.cleared, merged.outputs) == ("merged", True, [])
     world.service.merge.finish()
     [found] = json.loads(world.text("n.ipynb"))["cells"]
     assert (found["outputs"], found["execution_count"]) == ([], None)
+
+
+def drawn(source: str, picture: bytes, text: str, count: int) -> dict[str, Any]:
+    """A cell that printed something and drew a picture."""
+    data = {"image/png": base64.b64encode(picture).decode(), "text/plain": "<Figure>"}
+    outputs = [
+        nbformat.v4.new_output("stream", text="loading\n"),
+        nbformat.v4.new_output("display_data", data),
+        nbformat.v4.new_output("stream", text=text),
+    ]
+    return {**cell(source, id_="drawn", execution_count=count), "outputs": outputs}
+
+
+def test_a_conflict_shows_what_both_sides_made(world: World) -> None:
+    mine, other = (bytes([n]) + b"picture" * 2000 for n in (1, 2))
+    theirs = world.parted(
+        {"n.ipynb": book(drawn("rate = 1", b"0" * 20000, "loss 1\n", 1), cell("gone"))},
+        {"n.ipynb": book(cell("new"), drawn("rate = 2", mine, "loss 2\n", 2))},
+        {"n.ipynb": book(drawn("rate = 3", other, "loss 3\n", 3), cell("went", "made", "cgone"))},
+    )
+    merge = world.service.merge.start(theirs)
+    assert merge.conflicts == 2
+    detail = world.service.merge.file("n.ipynb")
+    assert mine[:9] not in detail.model_dump_json().encode(), "large parts are not sent"
+    _, first, second = detail.cells
+    same, picture, text = first.outputs
+    assert (same.change, same.old, same.new) == ("same", None, None)
+    assert text.text is not None and text.change == "modified"
+    [row] = text.text.rows
+    assert (row.old, row.new) == ("loss 2", "loss 3")
+    for found, expected in ((picture.old, mine), (picture.new, other)):
+        assert found is not None
+        assert found.output["data"] == {"text/plain": "<Figure>"}
+        [blob] = found.blobs
+        data, digest = world.service.comparison.blob(
+            blob.ref, blob.path, blob.cell, blob.output, blob.mime
+        )
+        assert (data, digest) == (expected, blob.digest)
+    assert all("outputs" not in side for side in (first.yours, first.theirs) if side)
+    # a cell that you removed has theirs only
+    [gone] = second.outputs
+    assert gone.old is None and gone.new is not None and gone.new.output["text"] == "made"
+
+
+@pytest.mark.parametrize(
+    ("choice", "cleared", "kept"),
+    [
+        ("yours", False, [["2"]]),
+        ("theirs", False, [["3"]]),
+        ("both", False, [["2"], ["3"]]),
+        ("base", True, [[]]),
+        ("edited", True, [[]]),
+    ],
+)
+def test_a_choice_tells_whether_its_outputs_are_kept(
+    world: World, choice: str, cleared: bool, kept: list[list[str]]
+) -> None:
+    theirs = world.parted(
+        {"n.ipynb": book(cell("x = 1", "1", "c"))},
+        {"n.ipynb": book(cell("x = 2", "2", "c"))},
+        {"n.ipynb": book(cell("x = 3", "3", "c"))},
+    )
+    world.service.merge.start(theirs)
+    [told] = world.service.merge.file("n.ipynb").cells
+    assert told.conflict is not None and not told.cleared
+    text = "x = 4" if choice == "edited" else None
+    detail = world.choose("n.ipynb", choice, told.conflict, text)
+    [told] = detail.cells
+    assert (told.cleared, told.outputs[0].change) == (cleared, "modified")
+    world.service.merge.finish()
+    cells = json.loads(world.text("n.ipynb"))["cells"]
+    assert [[line for o in c["outputs"] for line in o["text"]] for c in cells] == kept
 
 
 def test_binaries_and_removals_are_chosen_as_a_whole(world: World) -> None:
@@ -376,24 +452,31 @@ def test_received_content_that_no_commit_has(world: World, tmp_path: Path) -> No
     base = world.commit("base")
     other = world.copy(tmp_path / "other")
     other.put({"a.txt": changed(TEXT, line_2="two"), "c.txt": "c\n"})
+    other.put({"n.ipynb": book(drawn("y", b"picture" * 2000, "", 1))})
     sent = io.BytesIO()
     other.service.send(other.commit("elsewhere"), sent)
     other.close()
     sent.seek(0)
     snapshot = world.service.receive(sent)
-    world.put({"a.txt": changed(TEXT, line_9="nine")})
+    world.put({"a.txt": changed(TEXT, line_9="nine"), "n.ipynb": book(cell("x", id_="drawn"))})
     merge = world.service.merge.start(snapshot)
     # nothing is known to be in common, so that every difference is a question
     assert world.files(merge) == {
         "a.txt": ("conflict", "modified", 2),
         "c.txt": ("conflict", None, 1),
+        "n.ipynb": ("conflict", "modified", 1),
     }
     assert (merge.base.ref, merge.theirs.ref) == ("", snapshot)
+    outputs = [p.new for c in world.service.merge.file("n.ipynb").cells for p in c.outputs if p.new]
+    [blob] = [blob for output in outputs for blob in output.blobs]
+    place = (blob.ref, blob.path, blob.cell, blob.output, blob.mime)
+    assert world.service.comparison.blob(*place)[0] == b"picture" * 2000
     world.service.gc(received=True)
     world.service.merge.abort()
     snapshot = world.service.receive(io.BytesIO(sent.getvalue()))
     merge = world.service.merge.start(snapshot, base=base)
-    assert merge.conflicts == 0
+    assert [each.path for each in merge.files if each.conflicts] == ["n.ipynb"]
+    world.choose("n.ipynb", "yours")
     world.service.merge.finish()
     assert world.text("a.txt") == changed(TEXT, line_2="two", line_9="nine")
     assert len(world.service.commit_detail("HEAD").parents) == 1

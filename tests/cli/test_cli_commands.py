@@ -124,10 +124,10 @@ def test_log_lists_commits_newest_first(story: Project) -> None:
 
 
 def test_a_list_of_many_pages_is_whole(story: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dotscience_jupyter.cli import commits, diff, runs
+    from dotscience_jupyter.cli import diff, paging
 
     whole = [story.json("log"), story.json("runs"), story.json("diff", "HEAD~3", "HEAD")]
-    for module in (commits, diff, runs):
+    for module in (diff, paging):
         monkeypatch.setattr(module, "PAGE", 2)
     assert [
         story.json("log"),

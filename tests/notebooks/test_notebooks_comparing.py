@@ -139,6 +139,15 @@ def test_what_outputs_differ() -> None:
     assert told(compare(old, new, outputs=False)) == [("folded", 0, 0, 1)]
 
 
+def test_more_lines_of_a_printed_text_can_be_had() -> None:
+    log = "".join(f"step {n}\n" for n in range(30))
+    old, new = (book(code("x", stream(f"{log}{n}\n"), name="a")) for n in (1, 2))
+    for context, kept in ((3, 3), (1000, 30)):
+        [cell] = compare(old, new, context=context).cells
+        rows = cell.outputs[0].text.rows
+        assert [row.change for row in rows].count("same") == kept
+
+
 def test_large_parts_are_taken_out_and_can_be_asked_for() -> None:
     picture = base64.b64encode(b"P" * 9000).decode()
     page, data = "<b>é</b>" * 2000, {"x": ["y"] * 4000}

@@ -22,7 +22,7 @@ sys.path[:0] = sys.argv[1:]
 from dotscience_jupyter.cli.app import cli
 from dotscience_jupyter.cli import hub
 from dotscience_jupyter.hub import app, routes
-from dotscience_jupyter.sync import Credentials, pushing
+from dotscience_jupyter.sync import Credentials, clone, find_project, pushing
 from sync_world import Site
 
 def walk(root, credentials, name):
@@ -30,6 +30,10 @@ def walk(root, credentials, name):
     site = Site(Path(root), Credentials(Path(credentials)), attempts=3)
     getattr(site.sync, name)()
     site.close()
+
+def clone_to(folder, credentials, address):
+    logins = Credentials(Path(credentials))
+    clone(find_project(address, credentials=logins), Path(folder), credentials=logins)
 
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 print("ready", flush=True)
@@ -42,6 +46,8 @@ for line in sys.stdin:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if task["do"] == "walk":
                 walk(*task["arguments"])
+            elif task["do"] == "clone":
+                clone_to(*task["arguments"])
             else:
                 cli.main(task["arguments"], standalone_mode=False)
         finally:

@@ -17,9 +17,9 @@ from hub_world import RunningHub, hub
 from nursery import Nursery, free_port, nursery
 from sync_world import Site, World, world
 
-from dotscience_jupyter.records import Records
+from dotscience_jupyter.records import Records, Workspace
 from dotscience_jupyter.snapshots.btrfs import ioctls
-from dotscience_jupyter.sync import OfflineError
+from dotscience_jupyter.sync import OfflineError, clone
 
 COMMITS = 10
 SIZE = 700_000
@@ -104,6 +104,26 @@ def test_a_client_that_is_killed_goes_on(
         assert other.records.verify() == []
         assert other.engine.verify(other.records.snapshots()) == []
         assert other.service.status(fresh=True).status == "clean"
+        if not native:
+            cloned(made, site, processes, min(turns, 6), chance)
+
+
+def cloned(made: World, site: Site, processes: Nursery, turns: int, chance: random.Random) -> None:
+    """A clone that is killed is no workspace, and another one goes on with what it has."""
+    folder = made.base / "clone"
+    killed = 0
+    for turn in range(turns):
+        child = processes.start("clone", str(folder), str(made.credentials.path), str(made.remote))
+        time.sleep(chance.uniform(0.0, 0.1 + 0.03 * turn))
+        killed += processes.kill(child)
+        if Workspace.find(folder) is not None:
+            break
+    assert killed
+    clone(made.remote, folder, credentials=made.credentials)
+    last = made.open(folder)
+    assert (last.head, last.files()) == (site.head, site.files())
+    assert last.records.verify() == []
+    assert last.service.status(fresh=True).status == "clean"
 
 
 def test_a_hub_that_is_killed_has_a_whole_history(tmp_path: Path, processes: Nursery) -> None:

@@ -41,6 +41,21 @@ const RUNS = [
   ].join('\n')
 ];
 
+/**
+ * How long it may take until charts of a hundred thousand runs are seen, or two of them compared,
+ * in ms: a second or two on a quiet machine, but other tests may run beside.
+ */
+const MANY_IN_SIGHT = 15000;
+
+/** How many colours a canvas holds. */
+function coloursOf(node: Element): number {
+  const canvas = node as HTMLCanvasElement;
+  const { data } = canvas
+    .getContext('2d')!
+    .getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+}
+
 function explorer(page: Page): Locator {
   return page.locator('.jp-DotscienceExplorer:visible');
 }
@@ -376,6 +391,58 @@ test('a hundred thousand runs: sorted, filtered, scrolled to the end', async ({
   );
   await expect(table(page).getByRole('row').last()).toContainText('0.4');
   await shot(page, '60-explorer-many');
+
+  await test.step('charts of evenly chosen runs are there in seconds', async () => {
+    const begun = Date.now();
+    await explorer(page).getByRole('button', { name: 'Charts' }).click();
+    const scatter = chart(page, /against/);
+    await expect(scatter.locator('canvas')).toHaveAttribute(
+      'aria-label',
+      /of 5000 runs/
+    );
+    await expect
+      .poll(() => scatter.locator('canvas').evaluate(coloursOf))
+      .toBeGreaterThan(2);
+    await expect(chart(page, 'Parallel coordinates')).toBeVisible();
+    expect(Date.now() - begun).toBeLessThan(MANY_IN_SIGHT);
+    await expect(scatter).toContainText('of 100,000');
+    await shot(page, '60-explorer-many-charts');
+  });
+
+  await test.step('series of copies of a run are overlaid', async () => {
+    await filter(page).fill("description in ('run 990', 'run 980')");
+    await filter(page).press('Enter');
+    await expect(table(page)).toHaveAttribute('aria-rowcount', '101');
+    await table(page).focus();
+    await page.keyboard.press('Home');
+    for (let n = 0; n < 4; n++) {
+      await page.keyboard.press('Shift+ArrowDown');
+    }
+    await expect(explorer(page)).toContainText('5 selected');
+    const series = chart(page, /while training/);
+    await expect(series.locator('.uplot')).toBeVisible();
+    await expect(
+      series.getByRole('list', { name: 'Runs of the chart' }).locator('li')
+    ).toHaveCount(5);
+  });
+
+  await test.step('two of them are compared', async () => {
+    // copies of one run come first, those of the other one last
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Control+End');
+    await page.keyboard.press('Space');
+    await expect(explorer(page)).toContainText('2 selected');
+    await filter(page).fill('');
+    await filter(page).press('Enter');
+    await expect(explorer(page)).toContainText('100,000 runs');
+    const begun = Date.now();
+    await explorer(page).getByRole('button', { name: 'Compare' }).click();
+    const compared = page.locator('.jp-DotscienceCompare:visible');
+    await expect(compared).toContainText('learning_rate');
+    await expect(compared).toContainText('Both runs belong to commit');
+    expect(Date.now() - begun).toBeLessThan(MANY_IN_SIGHT);
+    await shot(page, '60-explorer-many-compared');
+  });
 });
 
 test('real runs: from the panel, by link, nothing of theirs is executed', async ({

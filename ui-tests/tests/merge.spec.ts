@@ -22,18 +22,46 @@ import {
   test
 } from './helpers';
 import type { ICell } from './history';
-import { callApi, notebook } from './history';
+import { callApi, image, notebook } from './history';
 
 const view = (page: Page): Locator =>
   page.locator('.jp-DotscienceMerge:visible');
 
 const dialog = (page: Page): Locator => page.locator('.jp-Dialog');
 
+/** What a cell printed, drew and showed; the picture is so large that it is asked for. */
+function outputs(loss: number, colour: [number, number, number]): object[] {
+  const picture = image(160, 90, colour, true).toString('base64');
+  const table = `<table><tr><td>loss</td><td>${loss}</td></tr></table>`;
+  return [
+    { output_type: 'stream', name: 'stdout', text: 'loading\n' },
+    {
+      output_type: 'display_data',
+      metadata: {},
+      data: { 'image/png': picture, 'text/plain': '<Figure>' }
+    },
+    {
+      output_type: 'display_data',
+      metadata: {},
+      data: {
+        'text/html': `${table}<script>window.hacked = 1</script>`,
+        'text/plain': 'a table'
+      }
+    },
+    { output_type: 'stream', name: 'stdout', text: `loss ${loss}\n` }
+  ];
+}
+
 /** The same notebook, of which some cells differ from side to side. */
-function cells(second: string, fourth: string): ICell[] {
+function cells(
+  second: string,
+  fourth: string,
+  loss: number,
+  colour: [number, number, number]
+): ICell[] {
   return [
     { source: '# Train\n\nA small model.', type: 'markdown' },
-    { source: second },
+    { source: second, outputs: outputs(loss, colour) },
     { source: 'data = load("data.csv")' },
     { source: fourth }
   ];
@@ -45,14 +73,21 @@ const weights = (value: number): Buffer => Buffer.from([0, value, 0, 255]);
 const SIDES = {
   base: {
     'weights.bin': weights(1),
-    'train.ipynb': notebook(cells('rate = 0.1\nsteps = 10', 'fit(data)')),
+    'train.ipynb': notebook(
+      cells('rate = 0.1\nsteps = 10', 'fit(data)', 0.3, [90, 90, 90])
+    ),
     'prepare.py': 'import os\n\nSIZE = 1\n\n\ndef main():\n    pass\n',
     'notes.txt': 'one\n'
   },
   theirs: {
     'weights.bin': weights(3),
     'train.ipynb': notebook(
-      cells('rate = 0.5\nsteps = 10', 'fit(data)\nreport(data)')
+      cells(
+        'rate = 0.5\nsteps = 10',
+        'fit(data)\nreport(data)',
+        0.5,
+        [200, 120, 40]
+      )
     ),
     'prepare.py': 'import os\n\nSIZE = 3\n\n\ndef main():\n    run()\n',
     'notes.txt': 'one\n',
@@ -60,7 +95,9 @@ const SIDES = {
   },
   yours: {
     'weights.bin': weights(2),
-    'train.ipynb': notebook(cells('rate = 0.2\nsteps = 10', 'fit(data)')),
+    'train.ipynb': notebook(
+      cells('rate = 0.2\nsteps = 10', 'fit(data)', 0.2, [40, 120, 200])
+    ),
     'prepare.py': 'import os\n\nSIZE = 2\n\n\ndef main():\n    pass\n',
     'notes.txt': 'one\ntwo\n'
   }
@@ -176,6 +213,21 @@ test('conflicts are chosen and edited, and the result has two parents', async ({
     });
     await expect(conflict).toContainText('rate = 0.2');
     await expect(conflict).toContainText('rate = 0.5');
+    // what both sides made, so that one sees what one chooses
+    const made = conflict.getByRole('group', { name: 'Outputs' });
+    for (const side of ['yours', 'theirs']) {
+      const picture = made.getByRole('img', { name: `Output of ${side}` });
+      await expect(picture).toBeVisible();
+      expect(
+        await picture.evaluate((node: HTMLImageElement) => node.naturalWidth)
+      ).toBe(160);
+    }
+    await expect(made).toContainText('same in yours and theirs');
+    await expect(made.getByRole('table').first()).toContainText('loss');
+    await expect(made).toContainText('loss 0.2');
+    await expect(made).toContainText('loss 0.5');
+    expect(await page.evaluate(() => (window as any).hacked)).toBeUndefined();
+    await shot(page, '43-merge-outputs');
     await conflict.getByRole('button', { name: 'Base', exact: true }).click();
     await expect(conflict).toContainText('rate = 0.1');
     await conflict.getByRole('button', { name: 'Keep theirs' }).click();
@@ -224,6 +276,12 @@ test('conflicts are chosen and edited, and the result has two parents', async ({
     expect(sources.join('\n')).toContain('rate = 0.2');
     expect(sources.join('\n')).toContain('rate = 0.5');
     expect(sources.join('\n')).toContain('report(data)');
+    // each of both cells keeps what it made
+    expect(
+      written.cells.flatMap((cell: any) =>
+        (cell.outputs ?? []).flatMap((output: any) => output.text ?? [])
+      )
+    ).toEqual(['loading\n', 'loss 0.2\n', 'loading\n', 'loss 0.5\n']);
     await page.getByRole('tab', { name: 'prepare.py' }).first().click();
     await expect(
       page.locator('.jp-FileEditor:visible .cm-content')

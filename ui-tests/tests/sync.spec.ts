@@ -3,7 +3,7 @@
 
 /**
  * A workspace and its hub: connecting, what goes there by itself, a hub that is away, commits of
- * others. The hub is a real one that the test starts and kills.
+ * others, a clone. The hub is a real one that the test starts and kills.
  */
 
 import { execFileSync, spawn, type ChildProcess } from 'child_process';
@@ -221,5 +221,38 @@ test('commits go to a hub and come from one', async ({ page }) => {
     await section.getByRole('button', { name: 'Disconnect…' }).click();
     await dialog.getByRole('button', { name: 'Disconnect' }).click();
     await expect(state).toHaveText('Not connected to a hub');
+  });
+
+  await test.step('the project is cloned into a new folder', async () => {
+    const copy = `${folder}-copy`;
+    fs.rmSync(path.join(FILES, copy), { recursive: true, force: true });
+    await section.getByRole('button', { name: 'Clone a Project…' }).click();
+    const search = dialog.getByLabel('Search, or the address of a project');
+    await expect(search).toBeFocused();
+    await expect(dialog.getByRole('listbox').getByRole('option')).toContainText(
+      'theirs'
+    );
+    // all of it with the keyboard
+    await search.press('ArrowDown');
+    await expect(dialog.getByLabel('New folder')).toHaveValue(folder);
+    expect(await seriousProblems(page, '.jp-Dialog')).toEqual([]);
+    await shot(page, '76-hub-clone');
+    await search.press('Enter');
+    // nothing is cloned over what is there
+    await expect(dialog.getByRole('alert')).toContainText('not empty');
+    await dialog.getByLabel('New folder').fill(copy);
+    await dialog.getByLabel('New folder').press('Enter');
+    await expect(
+      page.getByText(`admin/${folder} is in ${copy} now`)
+    ).toBeVisible({ timeout: 30000 });
+    await expect(
+      panel(page).getByRole('heading', { name: copy })
+    ).toBeVisible();
+    await expect(state).toHaveText('Everything is on the hub');
+    await expect(rows(page)).toHaveCount(2);
+    expect(fs.readFileSync(path.join(FILES, copy, 'notes.txt'), 'utf-8')).toBe(
+      'theirs\n'
+    );
+    await shot(page, '77-hub-cloned');
   });
 });

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
         Problem,
         Scalar,
     )
+    from .clones import (
+        CloneProject,
+        CloneState,
+        EndClone,
+        NewestCommit,
+        NewestCommits,
+        ProjectClone,
+        ProjectClones,
+    )
     from .commits import (
         Commit,
         CommitDetail,
@@ -187,7 +196,9 @@ __all__ = [
     "ChangedFile",
     "Choice",
     "Clone",
+    "CloneProject",
     "CloneResult",
+    "CloneState",
     "Column",
     "ColumnList",
     "Commit",
@@ -212,6 +223,7 @@ __all__ = [
     "DatasetVersionList",
     "DatasetWork",
     "Diff",
+    "EndClone",
     "EngineState",
     "ErrorDetail",
     "FileComparison",
@@ -255,6 +267,8 @@ __all__ = [
     "MergeResult",
     "MergeSegment",
     "NameDataset",
+    "NewestCommit",
+    "NewestCommits",
     "NotebookComparison",
     "NotebookRuns",
     "OriginalCommit",
@@ -263,6 +277,8 @@ __all__ = [
     "ParameterWeight",
     "Points",
     "Problem",
+    "ProjectClone",
+    "ProjectClones",
     "RepairResult",
     "Resolve",
     "Restore",
@@ -311,6 +327,9 @@ __all__ = [
 # where each body is: a command imports those that it needs
 _MODULES = {
     "base": "Body LiveChange Problem Scalar",
+    "clones": (
+        "CloneProject CloneState EndClone NewestCommit NewestCommits ProjectClone ProjectClones"
+    ),
     "commits": (
         "Commit CommitDetail CommitList CommitResult CreateCommit Diff FileDifference FileEntry "
         "FileList OriginalCommit"

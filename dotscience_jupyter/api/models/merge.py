@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .base import Body
-from .comparison import FileType, Side
+from .comparison import FileType, OutputPair, Side
 
 Choice = Literal["yours", "theirs", "both", "edited", "base"]
 
@@ -82,12 +82,20 @@ class MergeCell(Body):
     state: Literal["same", "yours", "theirs", "merged", "conflict", "resolved"]
     conflict: str | None = Field(default=None, description="Id of its conflict, if it has one")
     base: dict[str, Any] | None = Field(
-        default=None, description="nbformat cell, large outputs taken out"
+        default=None, description="nbformat cell, its outputs taken out"
     )
     yours: dict[str, Any] | None = None
     theirs: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     count: int = Field(default=1, description="How many unchanged cells it stands for")
+    outputs: list[OutputPair] = Field(
+        default=[], description="Of a conflict: those of yours as old, those of theirs as new"
+    )
+    cleared: bool = Field(
+        default=False,
+        description="Whether the result has no outputs although the cell it is made of has: they "
+        "belong to another source, and the cell is to be run again",
+    )
 
 
 class MergeSegment(Body):
@@ -106,9 +114,6 @@ class MergeDetail(Body):
     cells: list[MergeCell] = []
     segments: list[MergeSegment] = []
     language: str = Field(default="", description="Of a notebook's code, as CodeMirror may know it")
-    clear_outputs: bool = Field(
-        default=True, description="Whether outputs that conflict are cleared, to be made anew"
-    )
 
 
 class Resolve(Body):

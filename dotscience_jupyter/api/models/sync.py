@@ -108,6 +108,7 @@ class HubProject(Body):
 
     project: str = Field(description="Its id")
     name: str = Field(description="OWNER/PROJECT")
+    kind: Literal["project", "dataset"] = "project"
 
 
 class HubProjects(Body):

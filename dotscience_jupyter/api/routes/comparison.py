@@ -49,7 +49,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/compare/blob",
         "A large part of an output of a cell, such as an image",
         query=(
-            Param("ref", "A commit or now", required=True),
+            Param("ref", "A commit, the id of a snapshot, or now", required=True),
             Param("file", "The notebook, in text form", required=True),
             Param("cell", "Index of the cell, from 0", "integer", 0, required=True),
             Param("output", "Index of the output, from 0", "integer", 0, required=True),

@@ -8,6 +8,8 @@ from dotscience_jupyter.api import models
 
 from .base import Param, Route
 
+_URL = Param("url", "The hub's address", required=True)
+
 ROUTES: tuple[Route, ...] = (
     Route(
         "getSync",
@@ -50,8 +52,50 @@ ROUTES: tuple[Route, ...] = (
         "/v1/sync/projects",
         "The projects of a hub that one may see, one's own first",
         models.HubProjects,
-        query=(Param("url", "The hub's address", required=True),),
+        query=(_URL, Param("datasets", "Whether datasets are among them", "boolean", False)),
         errors=(409, 502),
+        workspace=False,
+    ),
+    Route(
+        "getNewestCommits",
+        "GET",
+        "/v1/sync/projects/newest",
+        "The newest commits of some projects of a hub, for those who look for one of them",
+        models.NewestCommits,
+        query=(
+            _URL,
+            Param("projects", "Ids of at most 40 projects, with commas between", required=True),
+        ),
+        errors=(409,),
+        workspace=False,
+    ),
+    Route(
+        "getClones",
+        "GET",
+        "/v1/sync/clones",
+        "The projects that are being cloned, and those that were since the server started",
+        models.ProjectClones,
+        workspace=False,
+    ),
+    Route(
+        "cloneProject",
+        "POST",
+        "/v1/sync/clones",
+        "Begin to clone a project of a hub into a new folder, and go on with a clone that was cut; "
+        "the event 'clone' tells how far it is",
+        models.ProjectClone,
+        body=models.CloneProject,
+        statuses=(201,),
+        errors=(409, 502),
+        workspace=False,
+    ),
+    Route(
+        "endClone",
+        "POST",
+        "/v1/sync/clones/end",
+        "Stop a clone that is under way, or forget one that has ended; no file is deleted",
+        models.ProjectClones,
+        body=models.EndClone,
         workspace=False,
     ),
     Route(

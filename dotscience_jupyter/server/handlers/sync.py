@@ -89,7 +89,54 @@ class HubProjectsHandler(HubHandler):
     @authorized
     async def get(self) -> None:
         """Answer those that the user may see."""
-        await self.asked(hubs.projects, self.parameters()["url"])
+        parameters = self.parameters()
+        await self.asked(hubs.projects, parameters["url"], parameters["datasets"])
+
+
+class NewestCommitsHandler(HubHandler):
+    """What was last done to projects of a hub."""
+
+    path = "/v1/sync/projects/newest"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer their newest commits."""
+        parameters = self.parameters()
+        await self.asked(hubs.newest, parameters["url"], parameters["projects"])
+
+
+class ClonesHandler(HubHandler):
+    """Projects that become folders of this server."""
+
+    path = "/v1/sync/clones"
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer those that are under way, and those that have ended."""
+        await self.answer(self.manager.clones.all)
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Begin to clone one."""
+        wanted = self.body(models.CloneProject)
+        manager = self.manager
+        self.set_status(201)
+        await self.asked(manager.clones.begin, wanted, manager.mapper, manager.engine)
+
+
+class EndCloneHandler(BaseHandler):
+    """The end of a clone."""
+
+    path = "/v1/sync/clones/end"
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Stop it, or forget it."""
+        await self.answer(self.manager.clones.end, self.body(models.EndClone))
 
 
 class ConnectHandler(HubHandler):
@@ -159,6 +206,9 @@ HANDLERS: list[type[BaseHandler]] = [
     LogInHandler,
     LogOutHandler,
     HubProjectsHandler,
+    NewestCommitsHandler,
+    ClonesHandler,
+    EndCloneHandler,
     ConnectHandler,
     DisconnectHandler,
     PushHandler,
