@@ -214,7 +214,8 @@ async def test_one_of_a_hub_is_cloned_renewed_and_stopped(
         remote = find_project(f"{running.url}/iris", create=True, kind="dataset")
         push(far, remote)
         status, found = await api("v1/datasets/hub", url=running.url)
-        assert (status, found["items"]) == (200, [{"project": remote.project, "name": "ada/iris"}])
+        iris = {"project": remote.project, "name": "ada/iris", "kind": "dataset"}
+        assert (status, found["items"]) == (200, [iris])
         # a clone that takes long is told of, and can be stopped; what arrived is kept
         monkeypatch.setattr(datasetwork, "WAIT", 0.0)
         wanted = {"url": running.url, "project": remote.project, "name": "flowers"}
