@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from dotscience_jupyter.records.workspace import MARKER
+from dotscience_jupyter.records import Workspace
 from dotscience_jupyter.sync import Patience, Remote, clone, find_project, require_free
 
 from . import models
@@ -95,7 +95,7 @@ class Clones:
         with translated_sync(lambda message: mapper.scrub(message, folder.parent)):
             remote = find_project(address, patience=Patience(attempts=ATTEMPTS))
             require_free(folder, remote)
-        if (folder / MARKER / "workspace.json").is_file():
+        if Workspace.is_at(folder):
             raise ApiError(
                 409,
                 "exists",

@@ -35,7 +35,7 @@ def create_workspace(path: Path, mapper: PathMapper, *, force: bool = False) -> 
     name = mapper.to_contents(path) or path.name
     if not path.is_dir():
         raise ApiError(404, "not_found", f"There is no folder {name!r}, so it cannot be tracked.")
-    if not force and not (path / ".dotscience" / "workspace.json").is_file() and refusal(path):
+    if not force and not Workspace.is_at(path) and refusal(path):
         raise ApiError(
             409,
             "refused",

@@ -57,7 +57,7 @@ def init_command(settings: Settings, path: Path | None, force: bool) -> None:
                 f"{root} lies inside the workspace {outer.root}, so it is tracked already. Nothing "
                 "was changed; use --force to make it a workspace of its own.",
             )
-    existed = (root / ".dotscience" / "workspace.json").is_file()
+    existed = Workspace.is_at(root)
     workspace = Workspace.create(root, force=force)
     _tell_init(settings, workspace, existed)
 

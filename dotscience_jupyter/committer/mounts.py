@@ -11,7 +11,7 @@ from pathlib import Path
 from dotscience_jupyter.datasets import Attached, Attachments, Dataset, DatasetError, Datasets
 from dotscience_jupyter.datasets.checkouts import version_of
 from dotscience_jupyter.records.paths import from_text
-from dotscience_jupyter.records.workspace import MARKER
+from dotscience_jupyter.records.workspace import MARKER, Workspace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +110,7 @@ class Mounts:
 
 
 def _mount(attached: Attached, target: Path | None, dataset: Dataset | None) -> Mount:
-    if dataset is not None and not (dataset.root / MARKER / "workspace.json").is_file():
+    if dataset is not None and not Workspace.is_at(dataset.root):
         dataset = None
     version = None if target is None else version_of(target, attached.id)
     if attached.mode == "read":

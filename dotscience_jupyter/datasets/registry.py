@@ -200,7 +200,7 @@ class Datasets:
         for each in self.all():
             # names that differ in case only would be one folder on some file systems
             if each.name.lower() == name.lower() and (
-                each.name != name or (each.root / ".dotscience" / "workspace.json").exists()
+                each.name != name or Workspace.is_at(each.root)
             ):
                 raise DatasetError(
                     "exists",

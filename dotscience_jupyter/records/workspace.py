@@ -63,6 +63,11 @@ class Workspace:
         """Held while a commit is made, by whichever process makes it."""
         return self.folder / "lock"
 
+    @staticmethod
+    def is_at(root: Path) -> bool:
+        """Whether a folder is the root of a workspace, as far as can be seen."""
+        return os.path.isfile(root / MARKER / _NAME)
+
     @classmethod
     def at(cls, root: Path) -> Workspace:
         """Open the workspace with exactly this root. Raise WorkspaceError if it is none."""
@@ -88,7 +93,7 @@ class Workspace:
         """Return the workspace at or above a path, or None."""
         path = path.absolute()
         for folder in (path, *path.parents):
-            if (folder / MARKER / _NAME).is_file():
+            if cls.is_at(folder):
                 return cls.at(folder)
         return None
 
@@ -105,7 +110,7 @@ class Workspace:
         root = root.absolute()
         if not root.is_dir():
             raise WorkspaceError(f"{root} is not a folder, so it cannot be tracked.")
-        if (root / MARKER / _NAME).is_file():
+        if cls.is_at(root):
             return cls.at(root)
         if not force and (reason := refusal(root)):
             raise WorkspaceError(reason)
@@ -130,8 +135,7 @@ class Workspace:
     @staticmethod
     def is_begun(root: Path) -> bool:
         """Whether a folder was prepared by :meth:`begin` and is not finished."""
-        folder = root / MARKER
-        return (folder / _UNFINISHED).is_file() and not (folder / _NAME).is_file()
+        return (root / MARKER / _UNFINISHED).is_file() and not Workspace.is_at(root)
 
     def finish(self) -> None:
         """Make what was begun a workspace, in one step. Raise WorkspaceError if that fails."""

@@ -212,7 +212,7 @@ class WorkspaceManager(LoggingConfigurable):
         """Make a folder a workspace; return it and whether it is new."""
         mapper = self.mapper
         path = await self.run(mapper.to_write, contents_path)
-        new = not (path / ".dotscience" / "workspace.json").is_file()
+        new = not Workspace.is_at(path)
         workspace = await self.run(create_workspace, path, mapper, force=force)
         return await self._open(workspace, created=new), new
 
@@ -393,8 +393,7 @@ class WorkspaceManager(LoggingConfigurable):
     async def _close_vanished(self) -> None:
         """Close workspaces whose folder is gone."""
         for root in list(self._opened):
-            marker = root / ".dotscience" / "workspace.json"
-            if not await self.run(os.path.exists, marker):
+            if not await self.run(Workspace.is_at, root):
                 await self._close(root)
 
 

@@ -106,7 +106,7 @@ def require_free(folder: Path, remote: Remote) -> None:
     try:
         begun = Workspace.is_begun(folder)
         if not _holds_something(folder) or (
-            (begun or _is_workspace(folder)) and _belongs(folder, remote)
+            (begun or Workspace.is_at(folder)) and _belongs(folder, remote)
         ):
             return
     except OSError as error:
@@ -119,10 +119,6 @@ def require_free(folder: Path, remote: Remote) -> None:
         else f"{str(folder)!r} is there already and is not empty. Nothing was changed; choose the "
         "name of a new folder. In a workspace that was cloned, 'pull' brings what is new.",
     )
-
-
-def _is_workspace(folder: Path) -> bool:
-    return (folder / MARKER / "workspace.json").is_file()
 
 
 def _belongs(folder: Path, remote: Remote) -> bool:
@@ -154,7 +150,7 @@ def _begun(folder: Path, remote: Remote) -> Iterator[Workspace]:
     """Give the folder as what becomes a workspace, or is one of the project; to nobody else."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        workspace = Workspace.at(folder) if _is_workspace(folder) else Workspace.begin(folder)
+        workspace = Workspace.at(folder) if Workspace.is_at(folder) else Workspace.begin(folder)
         remotes = RemoteStore(workspace.folder)
         remotes.folder.mkdir(exist_ok=True)
         lock = FileLock(remotes.folder / "clone.lock")
