@@ -8,7 +8,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,30 @@ from dotscience_jupyter.api import WorkspaceService
 from dotscience_jupyter.records import Workspace
 from dotscience_jupyter.server.opened import SCHEMA
 
+sys.path.append(str(Path(__file__).parents[1] / "hub"))
+
+from hub_world import RunningHub, hub
+
 
 @pytest.fixture
 def jp_server_config() -> dict[str, Any]:
     """The extension under test and nothing else."""
     return {"ServerApp": {"jpserver_extensions": {"dotscience_jupyter": True}}}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """A hub of these tests' own."""
+    with hub(tmp_path_factory.mktemp("running")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a hub here directly, whatever proxy this machine has."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
 
 
 class Api:

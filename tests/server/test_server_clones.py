@@ -7,37 +7,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_world import RunningHub
 
 from dotscience_jupyter.api import WorkspaceService, clones
 from dotscience_jupyter.records import Workspace
 from dotscience_jupyter.snapshots import Progress
 from dotscience_jupyter.sync import Cloned, Credentials, Login, Remote, Sync, find_project
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
-
-from hub_world import RunningHub, hub
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    with hub(tmp_path_factory.mktemp("running")) as found:
-        yield found
-
 
 _users = itertools.count()
 

@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_world import PASSWORD, hub
 
 from dotscience_jupyter.api import ApiError, datasetwork
 from dotscience_jupyter.api.datasetwork import Work, Worker
 from dotscience_jupyter.datasets import Dataset, Datasets
 from dotscience_jupyter.snapshots.embedded import EmbeddedEngine
 from dotscience_jupyter.sync import Remote, Sync, find_project
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
-
-from hub_world import PASSWORD, hub
 
 READ = """
 import dotscience as ds

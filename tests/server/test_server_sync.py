@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import socket
 import stat
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hub_world import PASSWORD, RunningHub, hub, hub_process
 
 from dotscience_jupyter.api import WorkspaceService
 from dotscience_jupyter.snapshots import Progress
@@ -30,24 +28,6 @@ from dotscience_jupyter.sync import (
     SyncError,
     clone,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hub"))
-
-from hub_world import PASSWORD, RunningHub, hub, hub_process
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    with hub(tmp_path_factory.mktemp("running")) as found:
-        yield found
-
 
 _users = itertools.count()
 
