@@ -18,11 +18,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from .store import writing
 
-BLOCK = 1 << 22
+BLOCK = 1 << 20
 """Bytes written at a time: a multiple of every file system's unit."""
 
-_AHEAD = 4
-_SYNC = 8
+_AHEAD = 8
+_SYNC = 32
 """After so many blocks the disk is told to begin."""
 _DIRECT = getattr(os, "O_DIRECT", 0)
 

@@ -25,7 +25,7 @@ from .machine import processors
 from .output import Data
 from .packs import compress, hash_bytes
 
-SLAB = 1 << 22
+SLAB = 1 << 21
 """Bytes that are read at a time."""
 _WORKERS = 8
 _READ = 1 << 20
