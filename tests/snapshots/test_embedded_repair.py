@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 from chance import seeded
+from cuts import look, record_repair
 from killing import killed
 from snapshot_helpers import State, settle, state_of, write
 
 from dotscience_jupyter.snapshots import (
+    COMMIT_HOLD,
     CorruptStoreError,
     EmbeddedEngine,
     Kind,
@@ -26,6 +28,7 @@ from dotscience_jupyter.snapshots import (
 )
 from dotscience_jupyter.snapshots.embedded import captures, objects, packs
 from dotscience_jupyter.snapshots.embedded.packs import Pack
+from dotscience_jupyter.snapshots.embedded.store import Store
 
 
 class Place:
@@ -558,6 +561,29 @@ def test_nothing_that_can_be_read_is_dropped_by_gc_after_damage(place: Place) ->
     assert engine.verify([second, last]) == []
 
 
+@pytest.mark.parametrize("look", ["held", "snapshot_ids"])
+def test_what_gc_drops_just_then_is_no_damage(
+    place: Place, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    """Between the look at one list and the look at another one."""
+    first, *_, last = place.ids
+    engine = place.opened()
+    engine.hold([first], COMMIT_HOLD)
+    real = getattr(Store, look)
+
+    def looked(store: Store) -> object:
+        found = real(store)
+        monkeypatch.setattr(Store, look, real)
+        place.opened().gc([last])
+        engine._database.refresh(force=True)
+        return found
+
+    monkeypatch.setattr(Store, look, looked)
+    assert engine.verify([last]) == []
+    assert getattr(Store, look) is real
+    assert not engine.exists(first)
+
+
 @pytest.mark.fault
 def test_killed_while_it_repairs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the instant, doing it again gives what it would have given."""
@@ -585,6 +611,12 @@ def test_killed_while_it_repairs(place: Place, monkeypatch: pytest.MonkeyPatch) 
         engine.gc([])
         assert list((place.store / "tmp").iterdir()) == []
         engine.close()
+
+
+@pytest.mark.fault
+def test_a_power_cut_while_it_repairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is damaged than before, and doing it again gives what it would have given."""
+    look(record_repair(tmp_path, monkeypatch), tmp_path, 0.3)
 
 
 def test_a_store_that_cannot_be_written_is_not_harmed(

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import loopfs
 import pytest
 from blake3 import blake3
 from chance import often, seeded
+from cuts import look, others, record_rollback, some
 from killing import END, killed
-from snapshot_helpers import settle, state_of, write
+from snapshot_helpers import State, settle, state_of, write
 from suite_returning import fill, stir
 from test_embedded_store import forge
 
@@ -36,6 +38,7 @@ from dotscience_jupyter.snapshots.rollback.plan import STAGE
 from dotscience_jupyter.snapshots.rollback.planning import merged
 
 KILLS = often(6, 100)
+CUTS = often(3, 100)
 
 
 @pytest.fixture
@@ -47,6 +50,14 @@ def folder(tmp_path: Path) -> Path:
 
 def opened(folder: Path) -> EmbeddedEngine:
     return EmbeddedEngine(folder, folder.parent / "store", grace=0.0)
+
+
+def check_each_is_one_of(folder: Path, *states: State) -> None:
+    """Whether the content of each file is what it was in one of some states."""
+    for path, what in state_of(folder).items():
+        if what[0] == "file" and not path.startswith(".dotscience-restore"):
+            known = {state[path][2] for state in states if state.get(path, "?")[0] == "file"}
+            assert what[2] in known, path
 
 
 @pytest.mark.fault
@@ -78,12 +89,7 @@ def test_killed_at_any_instant(folder: Path) -> None:
         engine.close()
         said = killed(lambda _: opened(folder).rollback(target), rand.uniform(0, took))
         midway += END not in said
-        for path, what in state_of(folder).items():
-            if what[0] == "file" and not path.startswith(".dotscience-restore"):
-                contents = {
-                    state[path][2] for state in (then, now) if state.get(path, "?")[0] == "file"
-                }
-                assert what[2] in contents, path
+        check_each_is_one_of(folder, then, now)
         engine = opened(folder)
         engine.rollback(target)
         assert state_of(folder, folder_times=True) == then
@@ -92,6 +98,63 @@ def test_killed_at_any_instant(folder: Path) -> None:
         assert engine.verify([before.id, target]) == []
         engine.close()
     assert midway, "none was killed before it was done"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [(some, others), (some, lambda folder: write(folder / "new", "new")), (fill, stir)],
+    ids=["some", "nothing comes", "everything"],
+)
+def test_a_power_cut_at_any_moment(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], None],
+    change: Callable[[Path], object],
+) -> None:
+    """Each file is the old or the new one, and both ways are open; gc does not close one."""
+    look(record_rollback(tmp_path, monkeypatch, make, change), tmp_path, 0.2)
+
+
+@pytest.mark.fault
+def test_power_cuts_of_a_real_file_system() -> None:
+    """Where it is killed and the power fails at once, so that nothing more is written."""
+    rand = seeded()
+    with loopfs.mounted("xfs", 1 << 30) as place:
+        folder = place / "work"
+        folder.mkdir()
+        fill(folder)
+        engine = opened(folder)
+        target = engine.snapshot().id
+        then = state_of(folder)
+        stir(folder)
+        now = state_of(folder)
+        settle()
+        started = time.monotonic()
+        before = engine.rollback(target).id
+        took = time.monotonic() - started
+        engine.hold([before], "test")
+        engine.close()
+        del engine
+        for number in range(CUTS):
+            engine = opened(folder)
+            engine.rollback(before)
+            assert state_of(folder) == now
+            engine.close()
+            del engine
+            os.sync()  # what people wrote long ago is on the disk
+            # also when it is done: then the new names are on the disk
+            killed(lambda _: opened(folder).rollback(target), rand.uniform(0, 3 * took))
+            loopfs.cut_power(place)
+            check_each_is_one_of(folder, then, now)
+            engine = opened(folder)
+            engine.gc([before, target])
+            assert engine.verify([before, target]) == []
+            for snapshot in (target, before) if number % 2 else (before, target):
+                engine.rollback(snapshot)
+                assert state_of(folder) == (then if snapshot == target else now)
+            engine.close()
+            del engine
 
 
 def shuffle(folder: Path, rand: random.Random) -> None:

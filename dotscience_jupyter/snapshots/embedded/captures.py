@@ -308,9 +308,7 @@ class Captures:
     def write_entries(self, capture: bytes, *parts: bytes | memoryview) -> None:
         """Make durable what ranges of a capture stand for, encoded and in their order."""
         with writing(self._store.folder):
-            if not os.path.isdir(self.folder):
-                os.makedirs(self.folder, exist_ok=True)
-                fsync_folder(self._store.folder)
+            self._store.make_part(self.folder)
             path, fd = self._store.temporary()
             try:
                 for part in map_parts(capture, *parts):

@@ -80,6 +80,8 @@ class ContentCache:
     def _connected(self) -> bool:
         database = sqlite3.connect(self._path, timeout=_PATIENCE)
         self._database = database
+        # what a power cut damages is known by the rows' checksums, or is no database any more
+        database.execute("PRAGMA synchronous = OFF")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
             raise sqlite3.DatabaseError("another version")

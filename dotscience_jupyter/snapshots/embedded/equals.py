@@ -90,9 +90,7 @@ class Equals:
         if self.get(foreign) == equal:
             return
         with writing(self._store.folder):
-            if not os.path.isdir(self._folder):
-                os.makedirs(self._folder, exist_ok=True)
-                fsync_folder(self._store.folder)
+            self._store.make_part(self._folder)
             self._store.replace(f"{self._folder}/{foreign}", json.dumps(equal._asdict()))
             fsync_folder(self._folder)
 

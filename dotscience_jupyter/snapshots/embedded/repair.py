@@ -120,19 +120,20 @@ class Repair:
         concerned = {"", *wanted}
         return Repaired([each for each in problems if each.snapshot in concerned], lost)
 
-    def _set_aside(self, path: str, *, keep: bool = False) -> None:
-        """Move a damaged file to ``lost+found/``; with ``keep`` it stays as well."""
+    def _set_aside(self, *paths: str, keep: bool = False) -> None:
+        """Move damaged files to ``lost+found/``, durably; with ``keep`` they stay as well."""
         folder = f"{self._store.folder}/{LOST}"
         os.makedirs(folder, exist_ok=True)
-        to = f"{folder}/{os.path.basename(path)}"
-        with contextlib.suppress(FileNotFoundError):
-            if keep:
-                with contextlib.suppress(FileExistsError):
-                    os.link(path, to)
-            else:
-                os.rename(path, to)
+        fsync_folder(self._store.folder)  # or what is moved there may be nowhere
+        for path in paths:
+            to = f"{folder}/{os.path.basename(path)}"
+            with contextlib.suppress(FileNotFoundError):
+                if keep:
+                    with contextlib.suppress(FileExistsError):
+                        os.link(path, to)
+                else:
+                    os.rename(path, to)
         fsync_folder(folder)
-        fsync_folder(self._store.folder)
 
     # -- packs ---------------------------------------------------------------------------------
 
@@ -174,9 +175,7 @@ class Repair:
             fsync_folder(self._store.packs)
             # everyone has to look again whether what they believe to be stored is
             with self._store.dropping():
-                for pack in damaged:
-                    self._set_aside(pack.path)
-                fsync_folder(self._store.packs)
+                self._set_aside(*(pack.path for pack in damaged))
         if self._store.depot is not None:
             self._store.depot.settle()
             self._store.depot.condemn([pack.name for pack in damaged])

@@ -6,8 +6,9 @@
 
     format         what this is, in JSON
     packs/         <32 hex>.pack: objects and their index, complete and never changed
-    snapshots/     one empty file a snapshot, named by its id; mtime, and what returning.py notes
-                   at it: when it was last returned
+    snapshots/     one file a snapshot, named by its id; mtime, and the line of returning.py in it:
+                   when it was last returned
+    newest         the line of the snapshot that was returned last
     holds/         <snapshot id>.<tag>: one empty file for each hold on a snapshot
     equal/         what snapshots of other engines are here; see equals.py
     partial/       what arrived of a snapshot that is being received; see partial.py
@@ -99,6 +100,14 @@ def fsync_folder(path: str) -> None:
         os.close(fd)
 
 
+def _with_missing(folder: str) -> list[str]:
+    """Return a folder and those above it that are not there."""
+    found = [folder]
+    while not os.path.isdir(above := os.path.dirname(found[-1])):
+        found.append(above)
+    return found
+
+
 def engine_of(folder: Path) -> str | None:
     """Return the name of the engine that a store folder belongs to; None if there is no store."""
     try:
@@ -142,18 +151,6 @@ def require_not_held(snapshot: str, tags: Collection[str]) -> None:
         )
 
 
-def _touch(path: str) -> None:
-    """Set a file's mtime to now, as exactly as the clock has it, so that there is an order."""
-    now = time.time_ns()
-    try:
-        os.utime(path, ns=(now, now))
-    except PermissionError:
-        # someone else's file: who may write it may still set it to the file system's own time,
-        # and who may not leaves gc to its owner, who sees the snapshot in their records
-        with contextlib.suppress(PermissionError):
-            os.utime(path)
-
-
 class Store:
     """One store on disk. Creates it where there is none.
 
@@ -186,6 +183,7 @@ class Store:
         self.engine = engine
         self.packs = f"{self.folder}/packs"
         self.snapshots = f"{self.folder}/snapshots"
+        self.newest = f"{self.folder}/newest"
         self.holds = f"{self.folder}/holds"
         self.partial = f"{self.folder}/partial"
         self.tmp = os.path.join(self.folder, "tmp")
@@ -204,8 +202,11 @@ class Store:
 
         Cheap where all is there. Raises SnapshotError as opening does.
         """
+        parts = (self.packs, self.snapshots, self.holds, self.partial, self.tmp)
         with writing(self.folder):
-            for part in (self.packs, self.snapshots, self.holds, self.partial, self.tmp):
+            lacking = [part for part in parts if not os.path.isdir(part)]
+            above = _with_missing(self.folder)
+            for part in lacking:
                 os.makedirs(part, exist_ok=True)
             if not os.path.exists(self._format):
                 self.replace(self._generation, secrets.token_hex(16))
@@ -213,7 +214,10 @@ class Store:
                     os.close(os.open(f"{self.folder}/{lock}", os.O_WRONLY | os.O_CREAT, 0o666))
                 fsync_folder(self.folder)  # what has a format has its folders
                 self._write_format()
-                fsync_folder(os.path.dirname(self.folder))
+                for folder in above:
+                    fsync_folder(os.path.dirname(folder))
+            elif lacking:
+                fsync_folder(self.folder)
         if self._check_format() < FORMAT:
             with writing(self.folder):
                 self._write_format()
@@ -280,9 +284,12 @@ class Store:
         return text or secrets.token_hex(16)
 
     def next_generation(self) -> None:
-        """Tell every engine on this store to check again what it believes to be stored."""
+        """Tell every engine on this store to check again what it believes to be stored.
+
+        Its name is not synced: the old one was durably gone before anything was dropped, so a
+        power cut leaves the new one or none, which say the same.
+        """
         self.replace(self._generation, secrets.token_hex(16))
-        fsync_folder(self.folder)
 
     @contextlib.contextmanager
     def dropping(self) -> Iterator[None]:
@@ -332,6 +339,12 @@ class Store:
                     os.close(fd)
         return freed
 
+    def make_part(self, path: str) -> None:
+        """Make a folder of the store unless it is there, so that what is in it can be durable."""
+        if not os.path.isdir(path):
+            os.makedirs(path, exist_ok=True)
+            fsync_folder(self.folder)
+
     # -- snapshots -----------------------------------------------------------------------------
 
     def snapshot_ids(self) -> list[str]:
@@ -366,13 +379,8 @@ class Store:
         """Write down that a snapshot is complete and is being returned now."""
         path = f"{self.snapshots}/{snapshot}"
         with writing(self.folder):
-            try:
-                _touch(path)
-            except FileNotFoundError:
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-                _touch(path)
+            if note(path, self.newest):
                 fsync_folder(self.snapshots)
-            note(path)
 
     def age(self, snapshot: str) -> float:
         """Return the seconds since a snapshot was last returned; see :func:`.returning.age`."""

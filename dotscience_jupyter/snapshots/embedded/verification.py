@@ -171,7 +171,9 @@ class Verification:
         for snapshot in set(self._store.snapshot_ids()) - wanted:
             if not self._database.has(bytes.fromhex(snapshot)):
                 self._database.refresh()
-                if not self._database.has(bytes.fromhex(snapshot)):
+                if not self._database.has(bytes.fromhex(snapshot)) and (
+                    self._store.has_snapshot(snapshot)  # not dropped since
+                ):
                     self._add(
                         "",
                         f"snapshots/{snapshot}",
@@ -179,7 +181,11 @@ class Verification:
                         "Destroy the snapshot to take it off the list.",
                     )
         for snapshot, tags in self._store.held().items():
-            if snapshot not in wanted and not self._store.has_snapshot(snapshot):
+            if (
+                snapshot not in wanted
+                and not self._store.has_snapshot(snapshot)
+                and snapshot in self._store.held()  # not released and dropped since
+            ):
                 self._add(
                     "",
                     f"holds/{snapshot}.{tags[0]}",

@@ -4,8 +4,8 @@
 
 ::
 
-    returned/<id>      an empty file; mtime, and what returning.py notes at it: when the snapshot
-                       was last returned to somebody
+    returned/<id>      a file; mtime, and the line of returning.py in it: when the snapshot was last
+                       returned to somebody
     held/<id>.<tag>    an empty file for each hold
     taking.lock        held while a snapshot is taken and compared with the one before
 """
@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterable, Iterator
 
 from dotscience_jupyter.snapshots.embedded.store import Store, fsync_folder, require_tag, writing
@@ -31,7 +30,7 @@ class Ledger:
         self._held = f"{store.folder}/held"
         with writing(store.folder):
             for folder in (self._returned, self._held):
-                os.makedirs(folder, exist_ok=True)
+                store.make_part(folder)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -52,17 +51,8 @@ class Ledger:
 
         It need not survive a power cut: a snapshot that was taken just before one has its own time.
         """
-        path = f"{self._returned}/{snapshot}"
-        now = time.time_ns()
         with writing(self._store.folder):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-            try:
-                os.utime(path, ns=(now, now))
-            except PermissionError:
-                # someone else's file: its owner's gc goes by their records
-                with contextlib.suppress(PermissionError):
-                    os.utime(path)
-            note(path)
+            note(f"{self._returned}/{snapshot}", self._store.newest)
 
     def age(self, snapshot: str) -> float:
         """Return the seconds since a snapshot was last returned; infinite if that is not known."""
@@ -115,7 +105,7 @@ class Ledger:
 
     def forget(self, snapshot: str) -> None:
         """Drop what is written down of a snapshot that is gone."""
-        with contextlib.suppress(OSError):  # a few empty files too many do no harm
+        with contextlib.suppress(OSError):  # a few small files too many do no harm
             os.unlink(f"{self._returned}/{snapshot}")
         for tag in self.held().get(snapshot, ()):
             with contextlib.suppress(OSError):

@@ -49,7 +49,7 @@ class Manifests:
         self._folder = f"{store.folder}/manifests"
         self._known: dict[str, tuple[str, tuple[Skipped, ...]]] = {}
         with writing(store.folder):
-            os.makedirs(self._folder, exist_ok=True)
+            store.make_part(self._folder)
 
     def find(self, snapshot: str) -> str:
         """Return the id of a snapshot's manifest, "" if there is none."""
