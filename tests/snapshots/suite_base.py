@@ -54,9 +54,12 @@ class SuiteBase:
     ----------
     links_from_outside
         Whether a file in a live folder can have another name outside of it.
+    sees_mapped_memory
+        Whether what was stored in mapped memory is noticed where no time of the file tells of it.
     """
 
     links_from_outside = True
+    sees_mapped_memory = True
 
     def make(self, folder: Path, place: Path) -> Engine:
         """Open an engine on a folder; ``place`` is where it may keep what it needs."""

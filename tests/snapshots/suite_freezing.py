@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import random
 import re
@@ -37,6 +38,24 @@ class FreezingSuite(SuiteBase):
         assert list(engine.walk(snapshot.id)) == []
         assert engine.restore(snapshot.id, tmp_path / "out") == 0
         assert list((tmp_path / "out").iterdir()) == []
+
+    def test_what_is_in_mapped_memory_is_in_a_snapshot(
+        self, engine: Engine, folder: Path, tmp_path: Path
+    ) -> None:
+        """As numpy.memmap writes it, and nobody has told it to flush yet."""
+        path = write(folder / "array", bytes(1 << 20))
+        os.sync()
+        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as array:
+            for number in range(3):
+                for place in (number << 12, 500_000):
+                    array[place : place + 8] = b"%08d" % (number + 1)
+                if not self.sees_mapped_memory:
+                    os.utime(path)  # as the docs say
+                snapshot = engine.snapshot().id
+                with engine.open(snapshot, "array") as frozen:
+                    assert frozen.read() == array[:]
+            engine.restore(snapshot, tmp_path / "out")
+            assert (tmp_path / "out" / "array").read_bytes() == array[:]
 
     def test_everything_survives_a_restore(
         self, engine: Engine, folder: Path, tmp_path: Path

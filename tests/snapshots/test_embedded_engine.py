@@ -34,6 +34,8 @@ from dotscience_jupyter.snapshots.embedded import (
 class TestEmbedded(EngineSuite):
     """The store is where a workspace has it: inside the folder that is frozen."""
 
+    sees_mapped_memory = False
+
     def make(self, folder: Path, place: Path) -> Engine:
         return EmbeddedEngine(folder, folder / ".dotscience" / "store")
 

@@ -24,6 +24,7 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotUsage,
     Usage,
 )
+from dotscience_jupyter.snapshots.flushing import flush
 from dotscience_jupyter.snapshots.ignore import RESTORE_PREFIX
 from dotscience_jupyter.snapshots.native import GRACE, NativeEngine, NativeSnapshot, Touched
 from dotscience_jupyter.snapshots.native.stripping import strip
@@ -131,6 +132,13 @@ class BtrfsEngine(NativeEngine):
         require_own_id(self.root)
         name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
         with writing(self._store.folder):
+            # The kernel flushes what is on a list of files with something new. A write to a part of
+            # a file that is new already takes the file off that list for a moment, and then puts it
+            # at the end of another one if that list is being walked just then. So what is written
+            # to steadily may be left out, with all that it was given since the last flush.
+            # BTRFS_IOC_SYNC walks the same list; syncfs asks the kernel's own one, which is no
+            # btrfs's, and waits for each page. It does so for all subvolumes.
+            flush(self.root)
             ioctls.snapshot(self.root, self._made, name, read_only=True)
         return self._id(self._info(f"{self._made}/{name}"))
 

@@ -181,8 +181,8 @@ def create(folder: str, name: str) -> None:
 def snapshot(source: str, folder: str, name: str, *, read_only: bool) -> None:
     """Make a snapshot of a subvolume.
 
-    What was written to its files before is flushed first, so that it is in it, and the transaction
-    is committed to disk when this returns.
+    The kernel flushes its files first, and the transaction is committed to disk when this returns.
+    A file that a program is writing to may be passed over by that.
     """
     fd = open_folder(source)
     try:
@@ -200,10 +200,21 @@ def destroy(folder: str, name: str) -> None:
 def _in_folder(folder: str, number: int, arguments: bytes) -> None:
     fd = open_folder(folder)
     try:
-        # only a buffer that can be written may be longer than 1024 bytes
-        fcntl.ioctl(fd, number, bytearray(arguments))
+        _call(fd, number, bytearray(arguments))
     finally:
         os.close(fd)
+
+
+def _call(fd: int, number: int, arguments: bytearray) -> None:
+    """Do what ``fcntl.ioctl`` does, and let other threads run meanwhile.
+
+    With more than 1024 bytes that holds the interpreter's lock until the kernel is done, which may
+    first have gigabytes to write.
+    """
+    buffer = (ctypes.c_char * len(arguments)).from_buffer(arguments)
+    if _libc.ioctl(fd, ctypes.c_ulong(number), buffer) < 0:
+        failed = ctypes.get_errno()
+        raise OSError(failed, os.strerror(failed))
 
 
 def info(path: str) -> Subvolume:
@@ -235,7 +246,7 @@ def is_there(path: str, number: int) -> bool:
     _SEARCH_KEY.pack_into(found, 0, *key)
     fd = open_folder(path)
     try:
-        fcntl.ioctl(fd, _TREE_SEARCH, found)
+        _call(fd, _TREE_SEARCH, found)
     finally:
         os.close(fd)
     return bool(_SEARCH_KEY.unpack_from(found)[9])
@@ -292,7 +303,7 @@ def file_extents(path: str, number: int, since: int = 0) -> Iterator[tuple[Hasha
             key = (number, lowest, _MOST, offset, _MOST, since, _MOST, kind, 0xFF, 1 << 31, 0)
             _SEARCH_KEY.pack_into(found, 0, *key)
             struct.pack_into("=Q", found, _SEARCH_KEY.size, _BUFFER)
-            fcntl.ioctl(fd, _TREE_SEARCH_V2, found)
+            _call(fd, _TREE_SEARCH_V2, found)
             count = _SEARCH_KEY.unpack_from(found)[9]
             if not count:
                 return
@@ -367,7 +378,7 @@ def extents(fd: int) -> Iterator[Extent]:
         _FIEMAP_HEAD.pack_into(
             found, 0, start, 2**64 - 1 - start, _FIEMAP_SYNC, 0, _FIEMAP_COUNT, 0
         )
-        fcntl.ioctl(fd, _FIEMAP, found)
+        _call(fd, _FIEMAP, found)
         mapped = _FIEMAP_HEAD.unpack_from(found)[3]
         for number in range(mapped):
             at = _FIEMAP_HEAD.size + number * _FIEMAP_EXTENT.size

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 
 from dotscience_jupyter.snapshots.engine import Entry, Kind
+from dotscience_jupyter.snapshots.flushing import flush
 from dotscience_jupyter.snapshots.staging import FOLDER_FLAGS
 
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -128,6 +128,7 @@ def remove_folder(name: str, fd: int) -> None:
 
 def sync(fd: int) -> None:
     """Write out what was written to a file system."""
-    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
-    if syncfs is None or syncfs(fd):
+    try:
+        flush(fd)
+    except (AttributeError, OSError):  # only Linux can tell file systems apart
         os.sync()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from dotscience_jupyter.snapshots.embedded.store import require_tag
+from dotscience_jupyter.snapshots.embedded.store import require_tag, writing
 from dotscience_jupyter.snapshots.engine import (
     Check,
     HeldError,
@@ -22,6 +22,7 @@ from dotscience_jupyter.snapshots.engine import (
     SnapshotUsage,
     Usage,
 )
+from dotscience_jupyter.snapshots.flushing import flush_by
 from dotscience_jupyter.snapshots.native import GRACE, NativeSnapshot, Touched
 from dotscience_jupyter.snapshots.native.tree import Tree
 
@@ -140,6 +141,10 @@ class ZfsEngine(MovingEngine):
 
     def _freeze(self) -> str:
         last = next((each for each in reversed(self._listing.all()) if not each.received), None)
+        # ZFS has what was written to files, but not what is in mapped memory only. That comes with
+        # its next group of transactions, which is 5 seconds away unless one is asked for.
+        with writing(self._store.folder):
+            flush_by(self.root, self._hurry)
         name = f"{self.dataset}@{names.new_snapshot(time.time())}"
         self._libzfs.snapshot(name, {PROPERTY: "1"})
         try:
@@ -154,6 +159,10 @@ class ZfsEngine(MovingEngine):
         nothing = last is not None and written == ["0"]
         self._nothing_written = (last.id, frozen.id) if last is not None and nothing else ("", "")
         return frozen.id
+
+    def _hurry(self) -> None:
+        with contextlib.suppress(SnapshotError):  # it takes a few seconds more
+            self._libzfs.sync(self.dataset.partition("/")[0])
 
     def _is_same(self, last: NativeSnapshot, new: str) -> bool:
         return self._nothing_written == (last.id, new) or super()._is_same(last, new)
