@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import random
 import shutil
+import struct
 import threading
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -19,6 +21,7 @@ import loopfs
 import pytest
 from blake3 import blake3
 from chance import often, seeded
+from cuts import look, record_captures
 from engine_suite import EngineSuite, changed
 from killing import killed
 from snapshot_helpers import damage_pack, state_of, write
@@ -85,6 +88,8 @@ class PendingEngine(EmbeddedEngine):
 class TestCaptured(EngineSuite):
     """Everything, the folder as well as the store, is on a file system with reflinks."""
 
+    sees_mapped_memory = False
+
     @pytest.fixture
     def tmp_path(self, xfs: Path) -> Iterator[Path]:
         yield from fresh(xfs)
@@ -114,6 +119,8 @@ class SettledEngine(EmbeddedEngine):
 
 
 class TestSettled(FreezingSuite, ReadingSuite, KeepingSuite):
+    sees_mapped_memory = False
+
     @pytest.fixture
     def tmp_path(self, btrfs: Path) -> Iterator[Path]:
         yield from fresh(btrfs)
@@ -400,6 +407,43 @@ def test_a_large_file_that_never_stands_still(folder: Path) -> None:
             assert data == whole(int.from_bytes(data[:8], "big"))
         assert engine.verify([snapshot.id for snapshot in taken]) == []
         engine.settle()
+
+
+@pytest.mark.parametrize(("steady", "said"), [(False, True), (True, True), (True, False)])
+def test_a_file_that_is_shared_in_part_only_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, steady: bool, said: bool
+) -> None:
+    """ZFS shares a file up to the first block that is not on disk yet.
+
+    Then it fails, but OpenZFS 2.2.0 to 2.2.2 do not when they are asked for all of the file.
+    """
+    files = {"a": content(6 << 20, 1), "b": content(2 << 20, 2), "c": content(6 << 20, 3)}
+    for name, data in files.items():
+        write(folder / name, data)
+    age()
+    whole = fcntl.ioctl
+
+    def ioctl(fd: int, code: int, argument: bytes) -> object:
+        source, start, size, at = struct.unpack("<qQQQ", argument)
+        if os.fstat(source).st_size != 6 << 20:
+            return whole(fd, code, argument)
+        assert size in (0, 6 << 20)
+        whole(fd, code, struct.pack("<qQQQ", source, start, 4 << 20, at))
+        if said:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return argument
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    if steady:
+        monkeypatch.setattr(capturing, "is_settled", lambda status, now: False)
+    engine = opened(folder)
+    snapshot = engine.snapshot().id
+    digests = {entry.path: entry.digest for entry in engine.walk(snapshot)}
+    assert [name for name in files if not digests[name]] == ["b"]
+    for _ in range(2):
+        check(engine, snapshot, files)
+        engine.settle()
+    engine.close()
 
 
 def test_nothing_is_captured_where_blocks_cannot_be_shared(tmp_path: Path, xfs: Path) -> None:
@@ -750,6 +794,15 @@ def test_power_cut(settled: bool) -> None:
         check(engine, snapshot, files)
         engine.close()
         del engine
+
+
+@pytest.mark.fault
+def test_power_cuts_at_any_moment(
+    xfs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it captures, hashes in steps, and cleans up: what was returned is not lost."""
+    for place in fresh(xfs):
+        look(record_captures(place, monkeypatch, clones=False), tmp_path, 0.3)
 
 
 def test_a_full_disk_loses_nothing() -> None:

@@ -24,7 +24,7 @@ from dotscience_jupyter.snapshots.native.compare import (
     to_look_at,
     unchanged,
 )
-from dotscience_jupyter.snapshots.native.tree import FrozenFile, Tree
+from dotscience_jupyter.snapshots.native.tree import FrozenFile, Node, Open, Tree
 
 
 def is_other(status: os.stat_result, root: os.stat_result) -> bool:
@@ -215,3 +215,26 @@ def test_a_copy_that_fails_leaves_nothing(
     with pytest.raises(PathNotFoundError, match="nothing was restored"):
         copying.restore(look(old), new, ["d/1", "d/x"], None)
     assert os.listdir(new) == []
+
+
+def test_a_file_that_goes_after_it_was_listed_is_another(old: Path, tmp_path: Path) -> None:
+    """The live folder changes while it is compared."""
+    new = tmp_path / "new"
+    for folder in (old, new):
+        write(folder / "d" / "goes", folder.name)
+        write(folder / "d" / "stays", folder.name)
+    live = look(new)
+    listed = live.children
+
+    def children(folder: Open) -> list[Node]:
+        nodes = list(listed(folder))
+        if folder.path == "d":
+            (new / "d" / "goes").unlink()
+        return nodes
+
+    live.children = children  # type: ignore[method-assign]
+    differs = Comparison(look(old), live, time.time_ns(), same_bytes).run()
+    assert {each.path: each.change for each in differs} == {
+        "d/goes": Change.MODIFIED,
+        "d/stays": Change.MODIFIED,
+    }

@@ -207,6 +207,7 @@ def test_permissions_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cannot create snapshots : permission denied", errno.EPERM),
         ("cannot open 'tank/x': dataset does not exist", errno.ENOENT),
         ("cannot destroy snapshot tank/v@u1: dataset is busy", errno.EBUSY),
+        ("cannot destroy snapshot tank/v@u1: it's being held. Run 'zfs holds -r'", errno.EBUSY),
         ("cannot destroy 'a@b': snapshot has dependent clones", errno.EEXIST),
         ("something new", 0),
     ],

@@ -96,11 +96,12 @@ class CaptureWriter:
             if seen == fingerprint(status):
                 return known
         try:
-            place = self._clone_all(fd) if steady else self._clone(fd, size, unit)
+            place = self._clone_all(fd, size) if steady else self._clone(fd, size, unit)
         except OSError as error:
             # it can be read at any rate; single files may be refused for reasons of their own
             if error.errno in _REFUSALS:
                 self._refused.add(status.st_dev)
+            self._cut()
             return None
         if place is None:
             return None
@@ -117,13 +118,18 @@ class CaptureWriter:
                 self._path, self._fd = self._store.temporary()
             self._id = secrets.token_bytes(16)
 
-    def _clone_all(self, fd: int) -> tuple[int, int, int] | None:
-        """Share all of a file as it is at this moment; return where, tail and size of it."""
+    def _clone_all(self, fd: int, least: int) -> tuple[int, int, int] | None:
+        """Share all of a file as it is at this moment; return where, tail and size of it.
+
+        None if that is less than its size was: it shrank, or it is on OpenZFS 2.2.0 to 2.2.2, which
+        leave out without a word what is not on disk yet.
+        """
         self._start()
         at = _aligned(self._end, _LARGEST_UNIT)
         fcntl.ioctl(self._fd, _CLONE_RANGE, _CLONE.pack(fd, 0, 0, at))
         size = os.fstat(self._fd).st_size - at
-        if size <= 0:
+        if size < least:
+            self._cut()
             return None
         self._end = at + size
         return at, 0, size
@@ -159,6 +165,15 @@ class CaptureWriter:
             self._write(tail.ljust(self._end - place, b"\0"), place)
         return at + unit.bit_length() - 1, place, size
 
+    def _cut(self) -> None:
+        """Drop the blocks of a file that could be shared in part only.
+
+        So it is on ZFS where the rest is not on disk yet. What is left would be taken for the end
+        of the next file that is shared as a whole, or hide the table.
+        """
+        if self._fd >= 0 and os.fstat(self._fd).st_size > self._end:
+            os.ftruncate(self._fd, self._end)
+
     def _write_tails(self) -> None:
         self._write(b"".join(self._tails), self._tails_at)
         self._tails = []
@@ -185,9 +200,7 @@ class CaptureWriter:
         self._write(table + FOOTER.pack(at, self._id, count, hasher.digest(), TABLE_MAGIC), at)
         folder = folder_of(self._store)
         with writing(self._store.folder):
-            if not os.path.isdir(folder):
-                os.makedirs(folder, exist_ok=True)
-                fsync_folder(self._store.folder)
+            self._store.make_part(folder)
             os.fsync(self._fd)
             os.rename(self._path, f"{folder}/{self._id.hex()}.cap")
             fsync_folder(folder)

@@ -225,7 +225,10 @@ class Comparison:
         with contextlib.ExitStack() as stack:
             fds: list[int] = []
             for tree, node in ((self._old, old), (self._new, new)):
-                fd = tree.open(node.path)
+                try:
+                    fd = tree.open(node.path)
+                except PathNotFoundError:
+                    return False  # gone from the live folder since it was listed
                 stack.callback(os.close, fd)
                 fds.append(fd)
             return self._same_content(fds[0], fds[1], old.size)

@@ -41,6 +41,7 @@ _PHRASES = (
     ("must specify -F to overwrite", errno.EEXIST),
     ("has dependent clones", errno.EEXIST),
     ("is busy", errno.EBUSY),
+    ("being held", errno.EBUSY),  # 2.3 says so of a snapshot
     ("out of space", errno.ENOSPC),
     ("exceeded", errno.EDQUOT),
     ("read-only", errno.EROFS),

@@ -25,6 +25,8 @@ def test_with_openzfs_own_binding(
     try:
         found = binding.load()
     except binding.NoBindingError as error:
+        if "DOTSCIENCE_ZFS_TOOLS" in os.environ:
+            raise  # the machine has it
         pytest.skip(str(error))
     if not found.own:
         pytest.skip("PyPI's pyzfs is installed here, and OpenZFS's own binding is not")
