@@ -335,19 +335,23 @@ def test_a_taker_killed_at_any_moment(source: Records, sqlite_url: str, tmp_path
     path = tmp_path / "lines"
     path.write_bytes(b"".join(source.export(everything(source))))
     chance = random.Random(20260301)
-    outcomes = set()
-    for attempt in range(5):
+    outcomes: list[int] = []
+    longest = 0.5
+    while len(outcomes) < 5 or (0 not in outcomes and len(outcomes) < 50):
+        attempt = len(outcomes)
         url = sqlite_url.replace("records.db", f"records{attempt}.db")
         taker = _taker(url, path, "")
         assert taker.stdout is not None
         assert taker.stdout.readline() == "ready\n"
-        time.sleep(chance.random() * 0.5)
+        time.sleep(chance.random() * longest)
         taker.send_signal(signal.SIGKILL)
         told = taker.communicate(timeout=60)[0]
+        if told:
+            longest *= 0.8  # the machine is faster
         records = Records.open(url)
         assert records.verify() == []
         assert records.counts()[0] in ((405,) if told else (0, 405))
-        outcomes.add(records.counts()[0])
+        outcomes.append(records.counts()[0])
         records.close()
     assert 0 in outcomes
 

@@ -81,14 +81,18 @@ def test_killed_at_any_instant(folder: Path) -> None:
     engine.hold([before.id], "test")
     engine.close()
     rand = seeded()
-    midway = 0
-    for _ in range(KILLS):
+    midway = kills = 0
+    while kills < KILLS or (not midway and kills < 10 * KILLS):
+        kills += 1
         engine = opened(folder)
         engine.rollback(before.id)
         assert state_of(folder, folder_times=True) == now
         engine.close()
         said = killed(lambda _: opened(folder).rollback(target), rand.uniform(0, took))
-        midway += END not in said
+        if END in said:
+            took *= 0.8  # other processes may have had the machine when it was measured
+        else:
+            midway += 1
         check_each_is_one_of(folder, then, now)
         engine = opened(folder)
         engine.rollback(target)
