@@ -27,7 +27,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from operator import is_not
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -572,7 +573,7 @@ class Recorder:
         # a single one alone, since another one may be what makes it matter
         loose = self._replay(count).loose
         for single in [op for op in loose if is_extra(op) and not is_data(op)]:
-            yield self._replay(count).end(lambda op, single=single: op is not single)  # type: ignore[misc]
+            yield self._replay(count).end(partial(is_not, single))
 
 
 def do_not_sync(patch: pytest.MonkeyPatch) -> None:
